@@ -1,0 +1,137 @@
+// Every metric, defined once, as data: exposition, OTLP, the README's table and the dashboards' check read it here.
+import type { Metric, MetricType } from './model.ts'
+
+const metric = (name: string, type: MetricType, unit: string, labels: readonly string[], help: string): Metric => ({
+  name,
+  type,
+  unit,
+  labels,
+  help,
+})
+
+/** Written on every metric of flows, also empty, so that `honor_labels` leaves nothing to fill in. */
+export const ALWAYS_WRITTEN = ['namespace', 'pod', 'container'] as const
+
+/** Labels of flow and connection metrics without `direction`, in the order in which they are written. */
+export const FLOW_LABELS = [
+  ...ALWAYS_WRITTEN,
+  'workload',
+  'workload_kind',
+  'role',
+  'protocol',
+  'port',
+  'peer_kind',
+  'peer_namespace',
+  'peer_workload',
+  'peer_zone',
+] as const
+export type FlowLabelName = (typeof FLOW_LABELS)[number] | 'direction'
+
+const CONTAINER_LABELS = [...ALWAYS_WRITTEN, 'workload', 'workload_kind', 'direction', 'protocol', 'peer_kind'] as const
+
+export const FLOW_BYTES = metric(
+  'orb8_flow_bytes_total',
+  'counter',
+  'By',
+  [...FLOW_LABELS, 'direction'],
+  'Transport payload bytes: TCP what was sent, once, and received; UDP datagrams; ICMP of raw and ping sockets.',
+)
+export const FLOW_PACKETS = metric(
+  'orb8_flow_packets_total',
+  'counter',
+  '{packet}',
+  [...FLOW_LABELS, 'direction'],
+  'TCP segments with ACKs and retransmissions; UDP datagrams as on the wire.',
+)
+export const CONTAINER_BYTES = metric(
+  'orb8_container_network_bytes_total',
+  'counter',
+  'By',
+  CONTAINER_LABELS,
+  'Transport payload bytes per container, without peers; never subject to the series limit.',
+)
+export const CONTAINER_PACKETS = metric(
+  'orb8_container_network_packets_total',
+  'counter',
+  '{packet}',
+  CONTAINER_LABELS,
+  'Packets per container, without peers; never subject to the series limit.',
+)
+export const ACTIVE_FLOWS = metric('orb8_active_flows', 'gauge', '{connection}', FLOW_LABELS, 'TCP connections open now.')
+export const CONNECTIONS_OPENED = metric(
+  'orb8_tcp_connections_opened_total',
+  'counter',
+  '{connection}',
+  FLOW_LABELS,
+  'TCP connections established since the start.',
+)
+export const CONNECTIONS_CLOSED = metric(
+  'orb8_tcp_connections_closed_total',
+  'counter',
+  '{connection}',
+  FLOW_LABELS,
+  'TCP connections closed, also those that were open before the start.',
+)
+export const RETRANSMITTED = metric(
+  'orb8_tcp_retransmitted_segments_total',
+  'counter',
+  '{segment}',
+  FLOW_LABELS,
+  'TCP segments sent again.',
+)
+
+/** Published from the store's tables, in this order. */
+export const FLOW_METRICS = [FLOW_BYTES, FLOW_PACKETS, ACTIVE_FLOWS, CONNECTIONS_OPENED, CONNECTIONS_CLOSED, RETRANSMITTED] as const
+export const CONTAINER_METRICS = [CONTAINER_BYTES, CONTAINER_PACKETS] as const
+
+/** The exporter about itself. */
+export const SELF = {
+  buildInfo: metric('orb8_build_info', 'gauge', '1', ['version', 'node_version', 'libbpf_version'], 'Always 1; what runs.'),
+  programLoaded: metric(
+    'orb8_bpf_program_loaded',
+    'gauge',
+    '1',
+    ['program'],
+    '1 where the kernel program is attached, 0 where the kernel refused it.',
+  ),
+  loadSeconds: metric('orb8_bpf_load_seconds', 'gauge', 's', [], 'Time from the start of loading to the last program attached.'),
+  mapEntries: metric('orb8_bpf_map_entries', 'gauge', '{entry}', ['map'], 'Entries in use at the last collection.'),
+  mapCapacity: metric('orb8_bpf_map_capacity', 'gauge', '{entry}', ['map'], 'Entries that fit.'),
+  flowOverflow: metric(
+    'orb8_flow_overflow_total',
+    'counter',
+    '{flow}',
+    [],
+    'Times that a flow found no room in the kernel map and was counted under its container with peer_kind="overflow".',
+  ),
+  flowOverflowBytes: metric('orb8_flow_overflow_bytes_total', 'counter', 'By', [], 'Bytes counted so.'),
+  socketsTracked: metric('orb8_sockets_tracked', 'gauge', '{socket}', [], 'TCP sockets watched now.'),
+  socketsUntracked: metric(
+    'orb8_sockets_untracked_total',
+    'counter',
+    '{socket}',
+    ['reason'],
+    'TCP sockets that could not be watched: ORB8_SOCKETS reached (limit), or no kernel memory (memory).',
+  ),
+  series: metric('orb8_series', 'gauge', '{series}', [], 'Sample lines of flows published, out of ORB8_SERIES_LIMIT.'),
+  seriesOverflow: metric(
+    'orb8_series_overflow_total',
+    'counter',
+    '{flow}',
+    [],
+    'Flows added to peer_kind="other" because a new series would have passed ORB8_SERIES_LIMIT.',
+  ),
+  attributedBytes: metric(
+    'orb8_attributed_bytes_total',
+    'counter',
+    'By',
+    ['method'],
+    'Bytes by how their owner was found: cgroup, pod_ip, host (outside any pod), none.',
+  ),
+  collectionSeconds: metric('orb8_collection_duration_seconds', 'histogram', 's', ['collector'], 'Time of one collection.'),
+  collectorUp: metric('orb8_collector_up', 'gauge', '1', ['collector'], '1 where the last collection worked.'),
+  collectorErrors: metric('orb8_collector_errors_total', 'counter', '{error}', ['collector', 'reason'], 'Collections that failed.'),
+} as const
+
+/** All of them, in the order of the README's table. */
+export const ALL_METRICS: readonly Metric[] = [...FLOW_METRICS, ...CONTAINER_METRICS, ...Object.values(SELF)]

@@ -1,0 +1,132 @@
+// The words that all stages share. Types and the order of columns only: no code, no knowledge of any stage.
+
+/** 16 bytes as a latin1 string, IPv4 as ::ffff:a.b.c.d. See address.ts for text and numbers. */
+export type Address = string & { readonly __brand: 'Address' }
+
+/** Who opened the connection: the owner of this socket (`client`), the other end (`server`), or nobody can tell. */
+export type Role = 'client' | 'server' | 'unknown'
+
+/**
+ * What the kernel says of the remote end.
+ * `address`: `remote` holds it whole. `loopback`: the socket's own address. `external`: public and in no learnt prefix,
+ * `remote` is all zeroes. `network`: inside the named network `network` (an index into Config.cidrs), `remote` is zeroes.
+ * `overflow`: the flow map had no room, only cgroup and protocol are known. `node_overflow`: not even that had.
+ */
+export type PeerClass = 'address' | 'loopback' | 'external' | 'network' | 'overflow' | 'node_overflow'
+
+export interface FlowKey {
+  /** The key's bytes in the kernel, latin1: equal keys have equal ids. */
+  readonly id: string
+  /** Inode of the socket's cgroup v2 directory; 0 where unknown. */
+  readonly cgroup: bigint
+  readonly local: Address
+  readonly remote: Address
+  readonly peer: PeerClass
+  readonly network: number
+  /** The server's port; 0 where there is none. */
+  readonly port: number
+  /** IP protocol number. */
+  readonly protocol: number
+  readonly role: Role
+}
+
+/** What a flow did since it was last drained. Bytes may be negative by a few: see docs/decisions/0001. */
+export interface FlowCounts {
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  readonly sentPackets: number
+  readonly receivedPackets: number
+  readonly opened: number
+  /** Connections that were open before the first start. */
+  readonly adopted: number
+  readonly closed: number
+  readonly retransmitted: number
+}
+
+/** Raw ids: what collect hands to resolve. */
+export interface Flow {
+  readonly key: FlowKey
+  readonly counts: FlowCounts
+}
+
+/** Whose socket it is, in the contract's words; every field empty where it does not apply. */
+export interface Owner {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  readonly workload: string
+  readonly workloadKind: string
+}
+
+export type PeerKind = 'pod' | 'service' | 'node' | 'external' | 'loopback' | 'unknown' | 'overflow' | 'other' | ''
+
+/** All labels of a flow series but `direction`. One object for one combination while the resolver's answer stands. */
+export interface FlowLabels extends Owner {
+  readonly role: Role | ''
+  readonly protocol: string
+  readonly port: string
+  readonly peerKind: PeerKind
+  readonly peerNamespace: string
+  readonly peerWorkload: string
+  readonly peerZone: string
+}
+
+/** How the owner was found: by the socket's cgroup, by a pod's address, outside any pod, or not at all. */
+export type Attribution = 'cgroup' | 'pod_ip' | 'host' | 'none'
+
+/** Names in place of ids: what resolve hands to store. */
+export interface ResolvedFlow {
+  readonly labels: FlowLabels
+  readonly attribution: Attribution
+  readonly counts: FlowCounts
+}
+
+export type MetricType = 'counter' | 'gauge' | 'histogram'
+
+/** A metric is data, defined once in metrics.ts. */
+export interface Metric {
+  readonly name: string
+  readonly type: MetricType
+  /** UCUM, for OTLP: By, s, {packet}, 1. */
+  readonly unit: string
+  readonly labels: readonly string[]
+  readonly help: string
+}
+
+/**
+ * Series of several metrics that share one set of labels: a row of the store.
+ * `labels[i]` belongs to the snapshot table's `labelNames[i]`.
+ */
+export interface SeriesRow {
+  readonly id: number
+  readonly labels: readonly string[]
+  /** When its first collection ended, ms since the epoch. */
+  readonly startMs: number
+}
+
+/** One column of a table: which metric its numbers are samples of, and the labels that it adds to the row's. */
+export interface SeriesColumn {
+  readonly metric: Metric
+  readonly labelName?: string
+  readonly labelValue?: string
+  /** Rows whose protocol is not TCP have no sample here. */
+  readonly tcpOnly: boolean
+}
+
+/** Rows times columns; `values[row * columns.length + column]`. */
+export interface SeriesTable {
+  readonly labelNames: readonly string[]
+  readonly columns: readonly SeriesColumn[]
+  readonly rows: readonly SeriesRow[]
+  /** Is the row's protocol TCP? Same index as rows. */
+  readonly tcp: Uint8Array
+  readonly values: Float64Array
+}
+
+/** What both publishers read. Never changed once made. */
+export interface Snapshot {
+  /** End of the collection, ms since the epoch. */
+  readonly timeMs: number
+  readonly flows: SeriesTable
+  readonly containers: SeriesTable
+}
