@@ -119,7 +119,7 @@ export const SELF = {
     'counter',
     '{flow}',
     [],
-    'Flows added to peer_kind="other" because a new series would have passed ORB8_SERIES_LIMIT.',
+    'Times that a flow was added to peer_kind="other" because a new series would have passed ORB8_SERIES_LIMIT.',
   ),
   attributedBytes: metric(
     'orb8_attributed_bytes_total',

@@ -98,9 +98,10 @@ export interface Metric {
  * `labels[i]` belongs to the snapshot table's `labelNames[i]`.
  */
 export interface SeriesRow {
+  /** Of this row alone in the process's life, in whichever table: good to cache by. */
   readonly id: number
   readonly labels: readonly string[]
-  /** When its first collection ended, ms since the epoch. */
+  /** End of the collection before its first, ms since the epoch: its numbers are all of later. */
   readonly startMs: number
 }
 
@@ -118,7 +119,7 @@ export interface SeriesTable {
   readonly labelNames: readonly string[]
   readonly columns: readonly SeriesColumn[]
   readonly rows: readonly SeriesRow[]
-  /** Is the row's protocol TCP? Same index as rows. */
+  /** May the row hold TCP (also where protocols are summed or unknown)? Same index as rows. */
   readonly tcp: Uint8Array
   readonly values: Float64Array
 }

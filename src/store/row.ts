@@ -1,0 +1,21 @@
+// A row of a table as the store keeps it: what is published of it, where its numbers are, when it last moved. Only a shape.
+import type { SeriesRow } from '../model.ts'
+import type { Slot } from './numbers.ts'
+
+export interface Row {
+  readonly series: SeriesRow
+  readonly key: string
+  /** Key of the workload's `other` row: equal for all rows of one owner and protocol. */
+  readonly family: string
+  readonly slot: Slot
+  readonly tcp: boolean
+  /** `other` or `overflow`: holds what belongs to rows that could not be told apart. */
+  readonly catchAll: boolean
+  /** Sample lines that it takes of the limit. */
+  readonly lines: number
+  /** Since the last sweep. */
+  moved: boolean
+  /** The sweep that saw it move last, on the monotonic clock. */
+  movedMs: number
+  gone: boolean
+}
