@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* A TCP connection's storage at its socket, and the fold of what is new in it into the flow map. */
+#ifndef ORB8_CONNECTION_H
+#define ORB8_CONNECTION_H
+
+#include "flow.h"
+
+enum phase {
+	CONNECTING = 0, /* SYN sent: no key yet */
+	OPEN = 1,
+	CLOSED = 2, /* folded for good: a walk that still holds the storage leaves it alone */
+};
+
+enum birth {
+	NOT_TOLD = 0,
+	TOLD = 1, /* opened or adopted is in the flow map */
+};
+
+/* Folded under the lock, by the walk and by the close, whichever comes. `sent` and `received` are payload bytes since the
+ * handshake, as far as they have been folded. */
+struct connection {
+	struct bpf_spin_lock lock;
+	__u8 phase;
+	__u8 birth;
+	__u8 adopted;
+	__u8 role;
+	struct flow_key key;
+	__u64 sent;
+	__u64 received;
+	__u32 segments_out;
+	__u32 segments_in;
+	__u32 retransmitted;
+	__u32 sequence_base; /* bytes_acked - snd_una, which never changes */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+const volatile struct settings settings SEC(".rodata.settings");
+
+#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
+
+/* Payload sent, once: how far the sequence numbers went, in 64 bits. Not bytes_sent - bytes_retrans: a segment that the sender's
+ * own queueing discipline drops goes into bytes_sent again when it is sent again, and into bytes_retrans never.
+ * Needs no lock: bytes_acked may lag behind snd_nxt or run ahead of it by half the sequence space.
+ * snd_nxt is read before the state: a FIN is sent only after the state says so, thus is not taken for payload. */
+static __always_inline __u64 payload_sent(const struct tcp_sock *tp, const struct sock *sk, __u32 base)
+{
+	__u64 acked = READ_ONCE(tp->bytes_acked);
+	__u32 next = READ_ONCE(tp->snd_nxt);
+	__u8 state = sk->__sk_common.skc_state;
+	int closing = state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+
+	return acked + (__s64)(__s32)(next + base - (__u32)acked) - (closing && next == READ_ONCE(tp->write_seq));
+}
+
+/* The FIN is in bytes_received a moment before SOCK_DONE is set; the fold at close is signed and takes that byte back. */
+static __always_inline __u64 payload_received(const struct tcp_sock *tp, const struct sock *sk)
+{
+	__u64 received = READ_ONCE(tp->bytes_received);
+
+	return received - ((READ_ONCE(sk->__sk_common.skc_flags) >> SOCK_DONE) & 1);
+}
+
+/* Moves what is new since the last fold into *news. Called under the lock: no calls in here. */
+static __always_inline void take_news(struct connection *c, const struct tcp_sock *tp, const struct sock *sk,
+				      struct flow_counts *news)
+{
+	__u64 sent = payload_sent(tp, sk, c->sequence_base);
+	__u64 received = payload_received(tp, sk);
+	__u32 out = tp->segs_out, in = tp->segs_in, again = tp->total_retrans;
+
+	news->sent_bytes = sent - c->sent;
+	news->received_bytes = received - c->received;
+	news->sent_packets = out - c->segments_out;
+	news->received_packets = in - c->segments_in;
+	news->retransmitted = again - c->retransmitted;
+	c->sent = sent;
+	c->received = received;
+	c->segments_out = out;
+	c->segments_in = in;
+	c->retransmitted = again;
+	if (c->birth == NOT_TOLD) {
+		news->opened = !c->adopted;
+		news->adopted = c->adopted;
+		c->birth = TOLD;
+	}
+}
+
+static __always_inline int is_news(const struct flow_counts *n)
+{
+	return (n->sent_bytes | n->received_bytes | n->sent_packets | n->received_packets | n->retransmitted | n->opened |
+		n->adopted | n->closed) != 0;
+}
+
+/* One fold: of a walk, or the last one. Returns 1 where this call closed the connection. */
+static __always_inline int fold(struct connection *c, struct sock *sk, int last)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct flow_counts news = {};
+	int open;
+
+	if (!tp)
+		return 0;
+	bpf_spin_lock(&c->lock);
+	open = c->phase == OPEN;
+	if (open) {
+		take_news(c, tp, sk, &news);
+		if (last) {
+			news.closed = 1;
+			c->phase = CLOSED;
+		}
+	}
+	bpf_spin_unlock(&c->lock);
+	if (open && is_news(&news))
+		count_flow(&c->key, &news);
+	return open && last;
+}
+
+static __always_inline void set_key(struct flow_key *key, const struct sock *sk, __u8 role)
+{
+	key->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+	if (sk->__sk_common.skc_family == AF_INET) {
+		set_ipv4(key->local, sk->__sk_common.skc_rcv_saddr);
+		set_ipv4(key->remote, sk->__sk_common.skc_daddr);
+	} else {
+		for (int i = 0; i < 4; i++) {
+			key->local[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			key->remote[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
+		}
+	}
+	key->port = role == ROLE_SERVER ? sk->__sk_common.skc_num : bpf_ntohs(sk->__sk_common.skc_dport);
+	key->protocol = IPPROTO_TCP;
+	key->role = role;
+	fold_remote(key);
+}
+
+/* Storage for a socket that has none, within the limit; counts what could not be had. */
+static __always_inline int store(struct sock *sk, struct connection *fresh, int tell)
+{
+	if (totals.tracked >= (__s64)settings.sockets) {
+		if (tell)
+			__sync_fetch_and_add(&totals.untracked_limit, 1);
+		return 0;
+	}
+	if (!bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE)) {
+		if (tell)
+			__sync_fetch_and_add(&totals.untracked_memory, 1);
+		return 0;
+	}
+	__sync_fetch_and_add(&totals.tracked, 1);
+	return 1;
+}
+
+static __always_inline void forget(struct sock *sk)
+{
+	if (bpf_sk_storage_delete(&connections, sk) == 0)
+		__sync_fetch_and_add(&totals.tracked, -1);
+}
+
+static __always_inline int is_connected(__u8 state)
+{
+	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSE_WAIT ||
+	       state == TCP_LAST_ACK || state == TCP_CLOSING;
+}
+
+/* Takes up a connection older than us: counts from now on. */
+static __always_inline void adopt(struct sock *sk, const struct tcp_sock *tp, __u8 role)
+{
+	struct connection fresh = {.phase = OPEN, .adopted = 1, .role = role};
+
+	fresh.sequence_base = (__u32)tp->bytes_acked - tp->snd_una;
+	fresh.sent = payload_sent(tp, sk, fresh.sequence_base);
+	fresh.received = payload_received(tp, sk);
+	fresh.segments_out = tp->segs_out;
+	fresh.segments_in = tp->segs_in;
+	fresh.retransmitted = tp->total_retrans;
+	set_key(&fresh.key, sk, role);
+	store(sk, &fresh, 0);
+}
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Datagrams at their socket: UDP, ICMP, and whatever else a socket owns. Knows packets; nothing of TCP. */
+#ifndef ORB8_DATAGRAM_H
+#define ORB8_DATAGRAM_H
+
+#include "flow.h"
+
+enum binding {
+	BOUND_TO_PORT = 1, /* bind() named a port */
+	BOUND_TO_ANY = 2,  /* bind() left the port to the kernel */
+};
+
+enum first {
+	NOTHING_YET = 0,
+	SENT_FIRST = 1,
+	RECEIVED_FIRST = 2,
+};
+
+/* Storage exists at sockets that called bind(), and at raw and ping sockets of applications: the kernel's own have none. */
+struct datagram_socket {
+	__u8 binding;
+	__u8 first;
+	__u16 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct datagram_socket);
+} datagram_sockets SEC(".maps");
+
+struct ipv4_header {
+	__u8 length : 4, version : 4;
+	__u8 tos;
+	__u16 total;
+	__u16 id;
+	__u16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__u16 check;
+	__u32 source;
+	__u32 destination;
+};
+
+struct ipv6_header {
+	__u32 flow;
+	__u16 payload;
+	__u8 next;
+	__u8 hops;
+	__u32 source[4];
+	__u32 destination[4];
+};
+
+struct packet {
+	__u32 payload; /* where the transport's header begins */
+	__u8 protocol;
+	__u32 source[4];
+	__u32 destination[4];
+};
+
+/* The headers that a socket's own packets carry before the transport's: hop-by-hop, routing, destination options, fragment. */
+static __always_inline int skip_extensions(struct __sk_buff *skb, struct packet *p)
+{
+	for (int i = 0; i < 4; i++) {
+		__u8 head[2];
+
+		if (p->protocol != 0 && p->protocol != 43 && p->protocol != 60 && p->protocol != 44)
+			return 1;
+		if (bpf_skb_load_bytes(skb, p->payload, head, sizeof(head)))
+			return 0;
+		p->payload += p->protocol == 44 ? 8 : 8 + head[1] * 8;
+		p->protocol = head[0];
+	}
+	return 1;
+}
+
+static __always_inline int read_headers(struct __sk_buff *skb, struct packet *p)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct ipv4_header h;
+
+		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)))
+			return 0;
+		p->payload = h.length * 4;
+		p->protocol = h.protocol;
+		set_ipv4(p->source, h.source);
+		set_ipv4(p->destination, h.destination);
+		return 1;
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6_header h;
+
+		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)))
+			return 0;
+		p->payload = sizeof(h);
+		p->protocol = h.next;
+		set_ipv6(p->source, h.source);
+		set_ipv6(p->destination, h.destination);
+		return skip_extensions(skb, p);
+	}
+	return 0;
+}
+
+static __always_inline __u32 header_length(__u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return 8;
+	case IPPROTO_SCTP:
+		return 12;
+	default:
+		return 0;
+	}
+}
+
+static __always_inline int is_multicast(const __u32 *address)
+{
+	if (is_mapped(address))
+		return in_ipv4(address[3], 0xe0000000, 4) || address[3] == 0xffffffff;
+	return (address[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000);
+}
+
+/* Both ends by the socket where it knows them, since NAT in the socket's own namespace rewrites packets; else by the packet. */
+static __always_inline void set_ends(struct flow_key *key, const struct bpf_sock *sk, const struct packet *p, int sent)
+{
+	const __u32 *own = sent ? p->source : p->destination;
+	const __u32 *other = sent ? p->destination : p->source;
+
+	if (sk->family == AF_INET && sk->src_ip4)
+		set_ipv4(key->local, sk->src_ip4);
+	else if (sk->family == AF_INET6 && (sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]))
+		for (int i = 0; i < 4; i++)
+			key->local[i] = sk->src_ip6[i];
+	else if (!is_multicast(own))
+		set_ipv6(key->local, own);
+	if (sk->family == AF_INET && sk->dst_ip4)
+		set_ipv4(key->remote, sk->dst_ip4);
+	else if (sk->family == AF_INET6 && (sk->dst_ip6[0] | sk->dst_ip6[1] | sk->dst_ip6[2] | sk->dst_ip6[3]))
+		for (int i = 0; i < 4; i++)
+			key->remote[i] = sk->dst_ip6[i];
+	else
+		set_ipv6(key->remote, other);
+}
+
+/* Who is the server of a datagram, where nobody says so. The end whose owner called bind() with a port; a socket without one is
+ * a client. Two ties are decided by who spoke first on this socket:
+ * - bound to a port, yet it spoke first, from an unprivileged port to a privileged one: a client that picks its own source port
+ *   (resolvers do, against spoofing). NTP's 123 to 123 stays a server at both ends.
+ * - bound to no particular port, yet it was spoken to first: a server that told its port by other means.
+ * Port ranges are not asked: they differ from namespace to namespace. */
+static __always_inline __u8 role_of(struct datagram_socket *socket, __u16 own, __u16 other, int sent)
+{
+	if (!socket)
+		return ROLE_CLIENT;
+	if (socket->first == NOTHING_YET)
+		socket->first = sent ? SENT_FIRST : RECEIVED_FIRST;
+	if (socket->binding == BOUND_TO_PORT)
+		return socket->first == SENT_FIRST && other < 1024 && own >= 1024 ? ROLE_CLIENT : ROLE_SERVER;
+	return socket->first == RECEIVED_FIRST ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+static __always_inline int set_ports(struct __sk_buff *skb, struct flow_key *key, struct bpf_sock *sk, const struct packet *p,
+				     struct datagram_socket *socket, int sent)
+{
+	__u16 other = sk->dst_port;
+
+	if (!other && bpf_skb_load_bytes(skb, p->payload + (sent ? 2 : 0), &other, sizeof(other)))
+		return 0;
+	other = bpf_ntohs(other);
+	key->role = role_of(socket, sk->src_port, other, sent);
+	key->port = key->role == ROLE_SERVER ? sk->src_port : other;
+	return 1;
+}
+
+/* A raw socket is handed copies of what other sockets own; it counts for its own protocol only where that is no one else's. */
+static __always_inline void count_datagram(struct __sk_buff *skb, int sent)
+{
+	struct flow_counts counts = {};
+	struct datagram_socket *socket;
+	struct flow_key key = {};
+	struct packet p = {};
+	struct bpf_sock *sk;
+	__u32 headers, packets;
+
+	sk = skb->sk;
+	if (!sk)
+		return;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || !read_headers(skb, &p) || p.protocol == IPPROTO_TCP)
+		return;
+	socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, 0);
+	key.protocol = p.protocol;
+	set_ends(&key, sk, &p, sent);
+	if (p.protocol == IPPROTO_UDP && sk->protocol == IPPROTO_UDP) {
+		if (!set_ports(skb, &key, sk, &p, socket, sent))
+			return;
+	} else if (p.protocol == IPPROTO_UDP && !sent) {
+		return;
+	} else if (!socket && (sk->type == SOCK_RAW || p.protocol == IPPROTO_ICMP || p.protocol == IPPROTO_ICMPV6)) {
+		return;
+	}
+	key.cgroup = bpf_skb_cgroup_id(skb);
+	fold_remote(&key);
+	headers = p.payload + header_length(p.protocol);
+	packets = skb->gso_segs ?: 1;
+	if (sent) {
+		counts.sent_bytes = skb->len > headers ? skb->len - headers : 0;
+		counts.sent_packets = packets;
+	} else {
+		counts.received_bytes = skb->len > headers ? skb->len - headers : 0;
+		counts.received_packets = packets;
+	}
+	count_flow(&key, &counts);
+}
+
+#endif

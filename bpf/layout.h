@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Every struct that crosses to user space. src/kernel/layouts.ts is generated from what the compiler made of them. */
+#ifndef ORB8_LAYOUT_H
+#define ORB8_LAYOUT_H
+
+/* What is known of the remote end. */
+enum peer {
+	PEER_ADDRESS = 0,  /* remote holds it whole */
+	PEER_LOOPBACK = 1, /* the socket's own address; remote is zero */
+	PEER_EXTERNAL = 2, /* public, in no learnt prefix; remote is zero */
+	PEER_NETWORK = 3,  /* inside a named network; remote[3] is its number */
+	PEER_OVERFLOW = 4, /* the flow map was full: only cgroup and protocol are kept */
+};
+
+enum role {
+	ROLE_UNKNOWN = 0,
+	ROLE_CLIENT = 1,
+	ROLE_SERVER = 2,
+};
+
+/* Addresses are IPv6 in network byte order, IPv4 mapped. Every byte is set: the whole struct is hashed. */
+struct flow_key {
+	__u64 cgroup;
+	__u32 local[4];
+	__u32 remote[4];
+	__u16 port; /* the server's, host byte order; 0 where there is none */
+	__u8 protocol;
+	__u8 role;
+	__u8 peer;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct flow_key) == 48, "flow_key has no hidden padding");
+
+/* What a flow did since the map was last drained. Bytes are signed: see docs/decisions/0001. */
+struct flow_counts {
+	__s64 sent_bytes;
+	__s64 received_bytes;
+	__u64 sent_packets;
+	__u64 received_packets;
+	__u64 opened;
+	__u64 adopted;
+	__u64 closed;
+	__u64 retransmitted;
+};
+_Static_assert(sizeof(struct flow_counts) == 64, "flow_counts is eight words");
+
+/* A prefix of the trie. */
+struct prefix {
+	__u32 bits;
+	__u32 address[4];
+};
+_Static_assert(sizeof(struct prefix) == 20, "prefix is a trie key");
+
+/* What becomes of a public address inside a prefix: kept whole (PEER_ADDRESS), or only the network's number (PEER_NETWORK). */
+struct prefix_rule {
+	enum peer peer;
+	__u32 network;
+};
+_Static_assert(sizeof(struct prefix_rule) == 8, "prefix_rule");
+
+/* Fixed before loading. */
+struct settings {
+	__u64 sockets; /* most TCP sockets watched at once */
+};
+_Static_assert(sizeof(struct settings) == 8, "settings");
+
+/* Written by user space while the programs run. */
+struct control {
+	__u32 adopting; /* 1: a TCP socket without storage is taken up at its next packet */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct control) == 8, "control");
+
+/* Written by the programs, only ever added to. */
+struct totals {
+	__s64 tracked; /* sockets with storage now */
+	__u64 untracked_limit;
+	__u64 untracked_memory;
+	__u64 overflow_flows;
+	__u64 overflow_bytes;
+	struct flow_counts node_overflow; /* what not even the overflow map had room for */
+};
+_Static_assert(sizeof(struct totals) == 104, "totals");
+
+#endif

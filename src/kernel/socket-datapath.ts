@@ -1,0 +1,249 @@
+// The socket datapath as user space sees it: attached, adopted, walked, drained. Knows the programs by name; nothing of labels.
+import type { Prefix } from '../address.ts'
+import { KernelError } from '../errors.ts'
+import { Links } from './attach.ts'
+import { runIterator } from './iterator.ts'
+import { CONTROL, FLOW_COUNTS, FLOW_KEY, PEER, PREFIX, PREFIX_RULE, SETTINGS, TOTALS } from './layouts.ts'
+import { type BpfProgram, type Fd, libbpf } from './libbpf.ts'
+import { clearMap, deleteEntry, type MapBatch, MapDrain, putEntry, readValue, replaceInner, writeValue } from './maps.ts'
+import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+
+/** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
+const OVERFLOW_ENTRIES = 8192
+/** How long a TCP socket without storage is looked for at each packet: by then those that matter have spoken. */
+const ADOPTION_MS = 10 * 60_000
+const LISTENER_BYTES = 8
+
+const CGROUP_PROGRAMS = ['orb8_egress', 'orb8_ingress', 'orb8_bind4', 'orb8_bind6', 'orb8_sock_create'] as const
+
+export interface DatapathOptions {
+  /** The cgroup v2 directory below which sockets are seen. */
+  readonly cgroupRoot: string
+  readonly flowEntries: number
+  readonly sockets: number
+  readonly objectPath?: string
+}
+
+/** A public prefix and what becomes of the addresses in it: kept whole, or folded to the named network's index. */
+export interface PrefixRule {
+  readonly prefix: Prefix
+  readonly network?: number
+}
+
+/** Counters that the programs keep; only ever growing but `tracked`. */
+export interface Totals {
+  readonly tracked: number
+  readonly untrackedLimit: number
+  readonly untrackedMemory: number
+  readonly overflowFlows: number
+  readonly overflowBytes: number
+  /** struct flow_counts of what not even the overflow map had room for, since the start. */
+  readonly nodeOverflow: Buffer
+}
+
+/** Two maps of one shape: programs fill one, user space drains the other. */
+interface Pair {
+  readonly outer: Fd
+  readonly inner: readonly [Fd, Fd]
+  active: 0 | 1
+}
+
+export class SocketDatapath implements AsyncDisposable {
+  readonly refused: readonly Refusal[]
+  readonly #object: LoadedObject
+  readonly #links: Links
+  readonly #flows: Pair
+  readonly #overflow: Pair
+  readonly #drain = new MapDrain(FLOW_KEY.size, FLOW_COUNTS.size)
+  readonly #totals = Buffer.alloc(TOTALS.size)
+  readonly #rules = new Map<string, string>()
+  readonly #programs: readonly string[]
+  #adoptionTimer: NodeJS.Timeout | undefined
+
+  private constructor(object: LoadedObject, links: Links, programs: readonly string[], refused: readonly Refusal[]) {
+    this.#object = object
+    this.#links = links
+    this.#programs = programs
+    this.refused = refused
+    this.#flows = pair(object, 'flows')
+    this.#overflow = pair(object, 'overflow')
+  }
+
+  /**
+   * Loads, attaches, and takes up the connections that are there. Programs that the kernel refuses are left out and told in
+   * `refused`. Throws KernelError where nothing can be attached.
+   */
+  static async start(options: DatapathOptions): Promise<SocketDatapath> {
+    const settings = Buffer.alloc(SETTINGS.size)
+    settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
+    const object = loadObject(options.objectPath ?? SOCKET_OBJECT, {
+      entries: {
+        flows_a: options.flowEntries,
+        flows_b: options.flowEntries,
+        overflow_a: OVERFLOW_ENTRIES,
+        overflow_b: OVERFLOW_ENTRIES,
+      },
+      values: { '.rodata.settings': settings },
+    })
+    const links = new Links()
+    try {
+      checkLayout(object, 'flows_a', FLOW_KEY.size, FLOW_COUNTS.size)
+      checkLayout(object, 'prefixes', PREFIX.size, PREFIX_RULE.size)
+      checkLayout(object, '.data.totals', 4, TOTALS.size)
+      const programs = object.programs()
+      const names = [...programs.keys(), ...object.refused.map((refusal) => refusal.program)]
+      const unattached = attachAll(object, links, programs, options.cgroupRoot)
+      const datapath = new SocketDatapath(object, links, names, [...object.refused, ...unattached])
+      if (datapath.refused.length === names.length) {
+        const first = datapath.refused[0]
+        throw new KernelError('attach any kernel program', first?.reason ?? '', first?.remedy ?? '')
+      }
+      await datapath.#adopt()
+      return datapath
+    } catch (error) {
+      links[Symbol.dispose]()
+      object[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** Each program, and whether it runs. */
+  programs(): Map<string, boolean> {
+    const refused = new Set(this.refused.map((refusal) => refusal.program))
+    return new Map(this.#programs.map((name) => [name, !refused.has(name)]))
+  }
+
+  /** Maps that can fill up, and how many entries they take. */
+  capacities(): Map<string, number> {
+    const { bpf } = libbpf()
+    return new Map(
+      [
+        ['flows', 'flows_a'],
+        ['overflow', 'overflow_a'],
+        ['prefixes', 'prefixes'],
+      ].map(([name = '', map = '']) => [name, bpf.bpf_map__max_entries(this.#object.map(map)) as number]),
+    )
+  }
+
+  /** Connections that were there before: by the files of all processes now, by their packets for ten minutes. */
+  async #adopt(): Promise<void> {
+    this.#setAdopting(true)
+    this.#adoptionTimer = setTimeout(() => this.#setAdopting(false), ADOPTION_MS).unref()
+    for (const name of ['orb8_find_listeners', 'orb8_adopt_files']) {
+      if (!this.#links.has(name)) continue
+      await runIterator(name, this.#links.fd(name))
+      this.#links.detach(name)
+    }
+    clearMap(this.#object.fd('listeners'), LISTENER_BYTES)
+  }
+
+  #setAdopting(on: boolean): void {
+    const control = Buffer.alloc(CONTROL.size)
+    control.writeUInt32LE(on ? 1 : 0, CONTROL.adopting)
+    writeValue(this.#object.fd('.data.control'), control)
+  }
+
+  /** Folds what is new at every watched socket into the flow map. */
+  async walk(): Promise<void> {
+    if (this.#links.has('orb8_walk')) await runIterator('orb8_walk', this.#links.fd('orb8_walk'))
+  }
+
+  /** Takes everything out of the flow map (48-byte keys, 64-byte values). Waits for an RCU grace period first. */
+  drainFlows(): AsyncGenerator<MapBatch> {
+    return this.#drainPair(this.#flows)
+  }
+
+  drainOverflow(): AsyncGenerator<MapBatch> {
+    return this.#drainPair(this.#overflow)
+  }
+
+  async *#drainPair(of: Pair): AsyncGenerator<MapBatch> {
+    const idle = of.inner[of.active]
+    const next = of.active === 0 ? 1 : 0
+    await replaceInner(of.outer, of.inner[next])
+    of.active = next
+    yield* this.#drain.drain(idle)
+  }
+
+  totals(): Totals {
+    const view = readValue(this.#object.fd('.data.totals'), this.#totals)
+    const read = (offset: number): number => Number(view.readBigInt64LE(offset))
+    return {
+      tracked: read(TOTALS.tracked),
+      untrackedLimit: read(TOTALS.untrackedLimit),
+      untrackedMemory: read(TOTALS.untrackedMemory),
+      overflowFlows: read(TOTALS.overflowFlows),
+      overflowBytes: read(TOTALS.overflowBytes),
+      nodeOverflow: Buffer.from(view.subarray(TOTALS.nodeOverflow, TOTALS.nodeOverflow + FLOW_COUNTS.size)),
+    }
+  }
+
+  /** Makes the trie hold exactly these rules. Cheap where nothing changed. */
+  setPrefixes(rules: readonly PrefixRule[]): void {
+    const map = this.#object.fd('prefixes')
+    const wanted = new Map(rules.map((rule) => [prefixKey(rule.prefix), ruleValue(rule)]))
+    for (const key of this.#rules.keys()) {
+      if (!wanted.has(key)) deleteEntry(map, Buffer.from(key, 'latin1'))
+    }
+    for (const [key, value] of wanted) {
+      if (this.#rules.get(key) !== value) putEntry(map, Buffer.from(key, 'latin1'), Buffer.from(value, 'latin1'))
+    }
+    this.#rules.clear()
+    for (const [key, value] of wanted) this.#rules.set(key, value)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#adoptionTimer)
+    this.#links[Symbol.dispose]()
+    this.#object[Symbol.dispose]()
+  }
+}
+
+function pair(object: LoadedObject, name: string): Pair {
+  return { outer: object.fd(name), inner: [object.fd(`${name}_a`), object.fd(`${name}_b`)], active: 0 }
+}
+
+function prefixKey(prefix: Prefix): string {
+  const key = Buffer.alloc(PREFIX.size)
+  key.writeUInt32LE(prefix.bits, PREFIX.bits)
+  key.write(prefix.address, PREFIX.address, 'latin1')
+  return key.toString('latin1')
+}
+
+function ruleValue(rule: PrefixRule): string {
+  const value = Buffer.alloc(PREFIX_RULE.size)
+  value.writeUInt32LE(rule.network === undefined ? PEER.peerAddress : PEER.peerNetwork, PREFIX_RULE.peer)
+  value.writeUInt32LE(rule.network ?? 0, PREFIX_RULE.network)
+  return value.toString('latin1')
+}
+
+/** The generated layouts and the object must come from one source. */
+function checkLayout(object: LoadedObject, name: string, keySize: number, valueSize: number): void {
+  const { bpf } = libbpf()
+  const map = object.map(name)
+  const key = bpf.bpf_map__key_size(map) as number
+  const value = bpf.bpf_map__value_size(map) as number
+  if (key !== keySize || value !== valueSize) {
+    throw new KernelError(
+      `read map ${name}`,
+      `its entries are ${key}+${value} bytes, not ${keySize}+${valueSize}`,
+      'the kernel object and the program are of different builds: run npm run build',
+    )
+  }
+}
+
+/** The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. */
+function attachAll(object: LoadedObject, links: Links, programs: Map<string, BpfProgram>, cgroupRoot: string): readonly Refusal[] {
+  const refused: Refusal[] = []
+  for (const [name, program] of programs) {
+    try {
+      if (CGROUP_PROGRAMS.includes(name as (typeof CGROUP_PROGRAMS)[number])) links.attachToCgroup(name, program, cgroupRoot)
+      else if (name === 'orb8_walk') links.attachToMap(name, program, object.map('connections'))
+      else links.attach(name, program)
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      refused.push({ program: name, reason: `attach: ${error.reason}`, remedy: error.remedy })
+    }
+  }
+  return refused
+}
