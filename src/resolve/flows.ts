@@ -1,0 +1,75 @@
+// Names in place of a flow's ids: its owner, its peer, its protocol. Never touches a count. Synchronous: what must wait is known before.
+import type { Address, Attribution, Flow, FlowKey, FlowLabels, ResolvedFlow } from '../model.ts'
+import { BoundedCache } from './bounded-cache.ts'
+import type { CgroupIdentity } from './cgroup-path.ts'
+import type { NamedNetwork } from './networks.ts'
+import { type Ownership, ownerOf, UNOWNED } from './owner.ts'
+import { createPeerOf, type Peer } from './peer.ts'
+
+/** One full flow map at its default size; some 300 B an entry. */
+const MAX_ENTRIES = 65_536
+
+export interface ResolverSources {
+  /** Must give the same object for the same cgroup while its name stands. */
+  readonly cgroups: { lookup(id: bigint): CgroupIdentity | undefined }
+  readonly networks: readonly NamedNetwork[]
+  readonly hostAddresses: { readonly generation: number; has(address: Address): boolean }
+  readonly maxEntries?: number
+}
+
+export interface Resolver {
+  /** The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. */
+  resolve(flow: Flow): ResolvedFlow
+}
+
+interface Answer {
+  readonly identity: CgroupIdentity | undefined
+  readonly generation: number
+  readonly labels: FlowLabels
+  readonly attribution: Attribution
+}
+
+const PROTOCOLS = new Map([
+  [1, 'icmp'],
+  [6, 'tcp'],
+  [17, 'udp'],
+  [58, 'icmp6'],
+  [132, 'sctp'],
+])
+
+export function createResolver(sources: ResolverSources): Resolver {
+  const { cgroups, hostAddresses, maxEntries = MAX_ENTRIES } = sources
+  const peerOf = createPeerOf(sources)
+  const answers = new BoundedCache<string, Answer>(maxEntries)
+  const interned = new BoundedCache<string, FlowLabels>(maxEntries)
+
+  /** Keys that read alike share one object: the store then finds their series by identity. */
+  const intern = (labels: FlowLabels): FlowLabels => {
+    const content = Object.values(labels).join('\0')
+    const known = interned.get(content)
+    if (known === undefined) interned.set(content, labels)
+    return known ?? labels
+  }
+
+  return {
+    resolve({ key, counts }) {
+      const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
+      const { generation } = hostAddresses
+      let answer = answers.get(key.id)
+      if (answer === undefined || answer.identity !== identity || answer.generation !== generation) {
+        const { owner, attribution } = ownerOf(identity)
+        answer = { identity, generation, labels: intern(labelsOf(key, owner, peerOf(key))), attribution }
+        answers.set(key.id, answer)
+      }
+      return { labels: answer.labels, attribution: answer.attribution, counts }
+    },
+  }
+}
+
+/** Always the same properties in the same order: `intern` joins them. */
+function labelsOf(key: FlowKey, owner: Ownership['owner'], peer: Peer): FlowLabels {
+  if (key.peer === 'node_overflow') return { ...UNOWNED.owner, role: '', protocol: '', port: '', ...peer }
+  const protocol = PROTOCOLS.get(key.protocol) ?? String(key.protocol)
+  const full = key.peer === 'overflow'
+  return { ...owner, role: full ? 'unknown' : key.role, protocol, port: full ? '0' : String(key.port), ...peer }
+}
