@@ -1,0 +1,54 @@
+import t from 'tap'
+import * as z from 'zod/mini'
+import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, whole, words } from '../../src/config/checks.ts'
+
+/** The value, or the first issue's words after a `!`. */
+function read(check: Check<unknown>, input: unknown): unknown {
+  const result = z.safeParse(check, input)
+  return result.success ? result.data : `!${result.error.issues[0]?.message}`
+}
+
+t.test('whole numbers come as text or as numbers, and end where their range ends', async (t) => {
+  const check = whole(1, 100)
+  t.equal(read(check, '1'), 1)
+  t.equal(read(check, 100), 100)
+  for (const input of ['0', '101', 0, 101]) t.equal(read(check, input), '!is out of range', String(input))
+  for (const input of ['', '1.5', 1.5, '1e1', '0x10', ' 1', '-1', 'NaN', Number.NaN, Number.POSITIVE_INFINITY, true, {}, []])
+    t.equal(read(check, input), '!is not a whole number', String(input))
+})
+
+t.test('durations are text with a unit and end where their range ends', async (t) => {
+  const check = duration(1000, 3_600_000)
+  t.equal(read(check, '1s'), 1000)
+  t.equal(read(check, '1h'), 3_600_000)
+  t.equal(read(check, '999ms'), '!is not between 1s and 1h')
+  t.equal(read(check, '1h1ms'), '!is not between 1s and 1h')
+  for (const input of ['15', 15, '', null]) t.match(read(check, input), /^!is not a duration/)
+})
+
+t.test('words, names and paths', async (t) => {
+  t.equal(read(words(['a', 'b']), 'b'), 'b')
+  t.equal(read(words(['a', 'b']), 'B'), '!is none of them')
+  t.equal(read(name, 'node-1.example'), 'node-1.example')
+  for (const input of ['', 'a\nb', 'x'.repeat(254)]) t.equal(read(name, input), '!is not a name')
+  t.equal(read(name, 7), '!is not text')
+  t.equal(read(autoOrPath, 'auto'), 'auto')
+  t.equal(read(autoOrPath, '/sys/fs/cgroup'), '/sys/fs/cgroup')
+  for (const input of ['sys/fs/cgroup', 'AUTO', '', '/a\0b']) t.equal(read(autoOrPath, input), '!is not an absolute path')
+  t.equal(read(autoOrPath, `/${'x'.repeat(5000)}`), '!is too long for a path')
+})
+
+t.test('lists come as text, or native from a file', async (t) => {
+  t.strictSame(read(flowLabels, 'port, role'), ['role', 'port'])
+  t.strictSame(read(flowLabels, ['port', 'role']), ['role', 'port'])
+  t.equal(read(flowLabels, 5), '!is not a list of labels')
+  t.equal(read(flowLabels, [5]), '!is not a list of labels')
+  const text = read(networks, 'a=10.0.0.0/8,b=192.0.2.0/24,b=198.51.100.0/24')
+  t.strictSame(read(networks, { a: '10.0.0.0/8', b: ['192.0.2.0/24', '198.51.100.0/24'] }), text)
+  t.match(read(networks, { a: '10.0.0.1/8' }), /^!has 10.0.0.1\/8/)
+  for (const input of [5, ['a'], { a: 5 }, { a: { b: 'c' } }]) t.equal(read(networks, input), '!is not a list of networks')
+})
+
+t.test('what a check gives out is frozen', async (t) => {
+  for (const value of [read(listen, ':1'), read(flowLabels, 'role'), read(networks, 'a=10.0.0.0/8')]) t.ok(Object.isFrozen(value))
+})
