@@ -13,6 +13,10 @@ const OVERFLOW_ENTRIES = 8192
 /** How long a TCP socket without storage is looked for at each packet: by then those that matter have spoken. */
 const ADOPTION_MS = 10 * 60_000
 const LISTENER_BYTES = 8
+/** struct htab_elem beside key and value, and a bucket. */
+const HASH_ENTRY_BYTES = 64
+/** Socket storage of one connection with what the kernel keeps beside it, measured. */
+const SOCKET_BYTES = 400
 
 const CGROUP_PROGRAMS = ['orb8_egress', 'orb8_ingress', 'orb8_bind4', 'orb8_bind6', 'orb8_sock_create'] as const
 
@@ -58,9 +62,11 @@ export class SocketDatapath implements AsyncDisposable {
   readonly #totals = Buffer.alloc(TOTALS.size)
   readonly #rules = new Map<string, string>()
   readonly #programs: readonly string[]
+  readonly #sockets: number
   #adoptionTimer: NodeJS.Timeout | undefined
 
-  private constructor(object: LoadedObject, links: Links, programs: readonly string[], refused: readonly Refusal[]) {
+  private constructor(object: LoadedObject, links: Links, programs: readonly string[], refused: readonly Refusal[], sockets: number) {
+    this.#sockets = sockets
     this.#object = object
     this.#links = links
     this.#programs = programs
@@ -93,7 +99,7 @@ export class SocketDatapath implements AsyncDisposable {
       const programs = object.programs()
       const names = [...programs.keys(), ...object.refused.map((refusal) => refusal.program)]
       const unattached = attachAll(object, links, programs, options.cgroupRoot)
-      const datapath = new SocketDatapath(object, links, names, [...object.refused, ...unattached])
+      const datapath = new SocketDatapath(object, links, names, [...object.refused, ...unattached], options.sockets)
       if (datapath.refused.length === names.length) {
         const first = datapath.refused[0]
         throw new KernelError('attach any kernel program', first?.reason ?? '', first?.remedy ?? '')
@@ -123,6 +129,18 @@ export class SocketDatapath implements AsyncDisposable {
         ['prefixes', 'prefixes'],
       ].map(([name = '', map = '']) => [name, bpf.bpf_map__max_entries(this.#object.map(map)) as number]),
     )
+  }
+
+  /** Kernel memory that maps and socket storage take when all are full: known sizes and what an entry costs beside them. */
+  memoryLimitBytes(): number {
+    const { bpf } = libbpf()
+    const entries = (name: string): number => bpf.bpf_map__max_entries(this.#object.map(name)) as number
+    const perFlow = FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES
+    return 2 * (entries('flows_a') + entries('overflow_a')) * perFlow + this.#sockets * SOCKET_BYTES
+  }
+
+  prefixCount(): number {
+    return this.#rules.size
   }
 
   /** Connections that were there before: by the files of all processes now, by their packets for ten minutes. */
