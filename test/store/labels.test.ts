@@ -1,0 +1,83 @@
+import t from 'tap'
+import { CONTAINER_BYTES, FLOW_LABELS } from '../../src/metrics.ts'
+import type { FlowLabels } from '../../src/model.ts'
+import { containerLabelSet, flowLabelSet } from '../../src/store/labels.ts'
+
+const LABELS: FlowLabels = {
+  namespace: 'shop',
+  pod: 'web-1',
+  container: 'nginx',
+  workload: 'web',
+  workloadKind: 'Deployment',
+  role: 'client',
+  protocol: 'tcp',
+  port: '5432',
+  peerKind: 'pod',
+  peerNamespace: 'data',
+  peerWorkload: 'postgres',
+  peerZone: 'z1',
+}
+
+t.test('all labels are read from the field of their name, in the order of metrics.ts', async (t) => {
+  const set = flowLabelSet(FLOW_LABELS)
+  t.same(set.names, [...FLOW_LABELS])
+  t.same(set.values(LABELS), ['shop', 'web-1', 'nginx', 'web', 'Deployment', 'client', 'tcp', '5432', 'pod', 'data', 'postgres', 'z1'])
+})
+
+t.test('namespace, pod and container are written empty where they were not chosen, others are not written', async (t) => {
+  const set = flowLabelSet(['peer_kind', 'workload', 'direction'])
+  t.same(set.names, ['namespace', 'pod', 'container', 'workload', 'peer_kind'])
+  t.same(set.values(LABELS), ['', '', '', 'web', 'pod'])
+})
+
+t.test('the wider row keeps the workload and the protocol and says nothing of the peer', async (t) => {
+  const set = flowLabelSet(FLOW_LABELS)
+  const wide = set.widen(set.values(LABELS))
+  t.same(wide, ['shop', 'web-1', 'nginx', 'web', 'Deployment', 'unknown', 'tcp', '0', 'other', '', '', ''])
+  t.ok(set.catchAll(wide))
+  t.notOk(set.catchAll(set.values(LABELS)))
+})
+
+t.test('overflow rows hold what could not be told apart', async (t) => {
+  const set = flowLabelSet(FLOW_LABELS)
+  t.ok(set.catchAll(set.values({ ...LABELS, peerKind: 'overflow', role: 'unknown', port: '0' })))
+})
+
+t.test('where nothing of the peer is chosen a row is its own wider one', async (t) => {
+  const set = flowLabelSet(['namespace', 'workload', 'protocol'])
+  const values = set.values(LABELS)
+  t.same(set.widen(values), values)
+  t.ok(set.catchAll(values))
+})
+
+t.test('values that read alike when run together have different keys', async (t) => {
+  const set = flowLabelSet(['namespace', 'pod', 'workload'])
+  const key = (namespace: string, pod: string, workload: string) => set.key(set.values({ ...LABELS, namespace, pod, workload }))
+  t.equal(new Set([key('ab', 'c', ''), key('a', 'bc', ''), key('abc', '', ''), key('', '', 'abc')]).size, 4)
+})
+
+t.test('the far end is what remains when the owner is taken away', async (t) => {
+  const set = flowLabelSet(FLOW_LABELS)
+  const stranger = { ...LABELS, namespace: 'x', pod: 'x', container: 'x', workload: 'x', workloadKind: 'x' }
+  t.equal(set.farEnd(set.values(LABELS)), set.farEnd(set.values(stranger)))
+  for (const other of [{ port: '1' }, { role: 'server' as const }, { peerZone: 'z2' }, { protocol: 'udp' }]) {
+    t.not(set.farEnd(set.values(LABELS)), set.farEnd(set.values({ ...LABELS, ...other })))
+  }
+})
+
+t.test('a row may hold TCP unless its protocol is written and another', async (t) => {
+  const tcp = (protocol: string, chosen: Parameters<typeof flowLabelSet>[0]) => {
+    const set = flowLabelSet(chosen)
+    return set.tcp(set.values({ ...LABELS, protocol }))
+  }
+  t.ok(tcp('tcp', ['protocol']))
+  t.notOk(tcp('udp', ['protocol']))
+  t.ok(tcp('', ['protocol']), "the node's overflow, where the protocol is not known")
+  t.ok(tcp('udp', ['workload']), 'protocols are summed')
+})
+
+t.test('containers are always named', async (t) => {
+  const set = containerLabelSet()
+  t.same([...set.names, 'direction'].toSorted(), CONTAINER_BYTES.labels.toSorted())
+  t.same(set.values(LABELS), ['shop', 'web-1', 'nginx', 'web', 'Deployment', 'tcp', 'pod'])
+})
