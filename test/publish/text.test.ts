@@ -1,0 +1,179 @@
+import { execFileSync } from 'node:child_process'
+import t from 'tap'
+import type { SeriesTable, Snapshot } from '../../src/model.ts'
+import { encode, type Family, type Format, PAGE_BYTES } from '../../src/publish/text.ts'
+import { readOpenMetrics, readPrometheus } from './exposition.ts'
+import { EXAMPLE, FLOW_COLUMNS, manyFlows, snapshotOf } from './snapshots.ts'
+
+const HOSTILE = 'a "quote", a \\ backslash, a \nnew line, \\n, a } brace, \r, \t, é, 漢字, 🦀, "} 1\nfake_total 5'
+
+function pagesOf(snapshot: Snapshot | undefined, families: readonly Family[] = [], format: Format = 'prometheus'): Buffer[] {
+  return [...encode(snapshot, families, format, (bytes) => Buffer.alloc(bytes))]
+}
+
+function textOf(...parameters: Parameters<typeof pagesOf>): string {
+  return Buffer.concat(pagesOf(...parameters)).toString()
+}
+
+const HISTOGRAM: Family = {
+  name: 'x_seconds',
+  type: 'histogram',
+  unit: 's',
+  help: 'A "quoted" help with \\ and\na second line.',
+  samples: [
+    { suffix: '_bucket', labels: { le: 0.5 }, value: 1 },
+    { suffix: '_bucket', labels: { le: 1 }, value: 2 },
+    { suffix: '_bucket', labels: { le: '+Inf' }, value: 3 },
+    { suffix: '_sum', labels: {}, value: 1.25 },
+    { suffix: '_count', labels: {}, value: 3 },
+  ],
+}
+
+t.test('a flow is written to the letter', async (t) => {
+  const one = snapshotOf([{ labels: EXAMPLE, values: [1, 2, 3, 4, 5, 6, 7, 8] }])
+  const labels =
+    'namespace="shop",pod="",container="",workload="checkout",workload_kind="Deployment",role="client",protocol="tcp",port="5432",' +
+    'peer_kind="pod",peer_namespace="data",peer_workload="postgres",peer_zone="eu-1a"'
+  const lines = textOf(one).split('\n')
+  t.match(lines[0], /^# HELP orb8_flow_bytes_total Transport payload bytes/)
+  t.equal(lines[1], '# TYPE orb8_flow_bytes_total counter')
+  t.equal(lines[2], `orb8_flow_bytes_total{${labels},direction="egress"} 1`)
+  t.equal(lines[3], `orb8_flow_bytes_total{${labels},direction="ingress"} 2`)
+  t.match(lines[4], /^# HELP orb8_flow_packets_total/)
+  t.ok(lines.includes(`orb8_active_flows{${labels}} 5`))
+  const open = textOf(one, [], 'openmetrics').split('\n')
+  t.equal(open[0], '# TYPE orb8_flow_bytes counter')
+  t.equal(open[1], '# UNIT orb8_flow_bytes bytes')
+  t.equal(open[3], `orb8_flow_bytes_total{${labels},direction="egress"} 1`)
+})
+
+t.test('only TCP has connections', async (t) => {
+  const families = readPrometheus(
+    textOf(
+      snapshotOf([
+        { labels: { ...EXAMPLE, protocol: 'udp' }, values: [1] },
+        { labels: EXAMPLE, values: [2] },
+      ]),
+    ),
+  )
+  t.equal(families.get('orb8_flow_bytes_total')?.samples.length, 4)
+  t.same(
+    families.get('orb8_active_flows')?.samples.map(({ labels }) => labels.protocol),
+    ['tcp'],
+  )
+})
+
+t.test('hostile label values come back as they were, in both formats', async (t) => {
+  const one = snapshotOf([{ labels: { ...EXAMPLE, workload: HOSTILE, peer_workload: '\\' }, values: [1] }])
+  for (const families of [readPrometheus(textOf(one)), readOpenMetrics(textOf(one, [], 'openmetrics'))]) {
+    for (const { samples } of families.values()) t.ok(samples.length > 0 && samples.every(({ labels }) => labels.workload === HOSTILE))
+  }
+})
+
+t.test('half a surrogate pair is written as valid UTF-8', async (t) => {
+  const [page] = pagesOf(snapshotOf([{ labels: { ...EXAMPLE, workload: 'a\ud800b' }, values: [1] }]))
+  t.match(new TextDecoder('utf-8', { fatal: true }).decode(page), 'workload="a\ufffdb"')
+})
+
+t.test('integers are exact up to 2^53, other numbers read back equal', async (t) => {
+  const numbers = [
+    ...Array.from({ length: 54 }, (_, bit) => [2 ** bit - 1, 2 ** bit, 2 ** bit + 1]).flat(),
+    ...Array.from({ length: 16 }, (_, power) => [10 ** power - 1, 10 ** power, 10 ** power + 1]).flat(),
+    ...[0.1, 1 / 3, 1e21, 1.5e300, 5e-324, -1, -1.5, -123456789012],
+  ]
+  const written = readPrometheus(
+    textOf(snapshotOf(numbers.map((value, index) => ({ labels: { workload: String(index) }, values: [value] })))),
+  )
+  const values = written.get('orb8_active_flows')?.samples.map(({ value }) => value)
+  t.same(values?.map(Number), numbers)
+  for (const [index, value] of numbers.entries()) if (Number.isSafeInteger(value)) t.equal(values?.[index], BigInt(value).toString())
+})
+
+t.test('numbers that are none have the formats’ words', async (t) => {
+  const samples = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].map((value, id) => ({
+    suffix: '',
+    labels: { id },
+    value,
+  }))
+  t.match(
+    textOf(undefined, [{ name: 'x', type: 'gauge', unit: '', help: 'h', samples }]),
+    'x{id="0"} NaN\nx{id="1"} +Inf\nx{id="2"} -Inf\n',
+  )
+})
+
+t.test('families of other sources keep suffixes, bounds and help', async (t) => {
+  const counter: Family = { name: 'x_total', type: 'counter', unit: '', help: 'h', samples: [{ suffix: '', labels: {}, value: 7 }] }
+  const text = readPrometheus(textOf(undefined, [HISTOGRAM, counter]))
+  t.equal(text.get('x_seconds')?.help, HISTOGRAM.help)
+  t.same(
+    text.get('x_seconds')?.samples.map(({ labels }) => labels.le),
+    ['0.5', '1', '+Inf', undefined, undefined],
+  )
+  t.equal(text.get('x_total')?.samples[0]?.name, 'x_total')
+
+  const open = readOpenMetrics(textOf(undefined, [HISTOGRAM, counter], 'openmetrics'))
+  t.equal(open.get('x_seconds')?.help, HISTOGRAM.help)
+  t.equal(open.get('x_seconds')?.unit, 'seconds')
+  t.same(
+    open.get('x_seconds')?.samples.map(({ labels }) => labels.le),
+    ['0.5', '1.0', '+Inf', undefined, undefined],
+  )
+  t.equal(open.get('x')?.samples[0]?.name, 'x_total')
+})
+
+t.test('nothing collected is an empty text, and in OpenMetrics the end mark', async (t) => {
+  t.equal(textOf(undefined), '')
+  t.equal(textOf(undefined, [], 'openmetrics'), '# EOF\n')
+})
+
+t.test('many series come in pages of bounded size, whole and in order', async (t) => {
+  const snapshot = manyFlows(3000)
+  for (const format of ['prometheus', 'openmetrics'] as const) {
+    const pages = pagesOf(snapshot, [HISTOGRAM], format)
+    t.ok(pages.length > 10)
+    t.ok(pages.every((page) => page.length > 0 && page.length <= PAGE_BYTES))
+    const text = Buffer.concat(pages).toString()
+    const families = format === 'prometheus' ? readPrometheus(text) : readOpenMetrics(text)
+    for (const [column, name] of FLOW_COLUMNS.map(({ metric }) => metric.name).entries()) {
+      const { samples = [] } = families.get(format === 'prometheus' ? name : name.replace(/_total$/, '')) ?? {}
+      const ours = samples.filter(({ value }) => Number(value) % 100 === column)
+      t.same(
+        ours.map(({ labels, value }) => [labels.peer_workload, Number(value)]),
+        Array.from({ length: 3000 }, (_, index) => [`peer-${index}`, index * 100 + column]),
+      )
+    }
+  }
+})
+
+t.test('a line longer than a page, and texts that end where a page does', async (t) => {
+  const long = 'x'.repeat(PAGE_BYTES + 17)
+  const wide = readPrometheus(textOf(snapshotOf(['a', long, 'b'].map((workload) => ({ labels: { workload }, values: [1] })))))
+  t.same(
+    wide.get('orb8_active_flows')?.samples.map(({ labels }) => labels.workload?.length),
+    [1, long.length, 1],
+  )
+  const family = (length: number): Family => ({ name: 'x', type: 'gauge', unit: '', help: 'h'.repeat(length), samples: [] })
+  const around = textOf(undefined, [family(0)]).length
+  for (const length of [PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1, 3 * PAGE_BYTES]) {
+    const pages = pagesOf(undefined, [family(length - around)])
+    t.equal(Buffer.concat(pages).length, length)
+    t.ok(pages.every((page) => page.length > 0))
+  }
+})
+
+t.test('the same rows in a later snapshot give the same labels and new numbers', async (t) => {
+  const first = snapshotOf([{ labels: EXAMPLE, values: [1] }])
+  const later = (table: SeriesTable): SeriesTable => ({ ...table, values: table.values.map((value) => value + 1) })
+  const before = textOf(first)
+  t.equal(textOf({ ...first, flows: later(first.flows), containers: later(first.containers) }), before.replaceAll('} 1\n', '} 2\n'))
+})
+
+t.test('promtool has no complaint about hostile values', async (t) => {
+  const text = textOf(
+    snapshotOf(
+      [HOSTILE, '\\', '"', '\n', '', ' ', '{', '}', '#', ',', '='].map((workload) => ({ labels: { ...EXAMPLE, workload }, values: [1] })),
+    ),
+    [HISTOGRAM],
+  )
+  t.equal(execFileSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }), '')
+})
