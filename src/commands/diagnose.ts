@@ -1,0 +1,60 @@
+// Says what this host lacks for the exporter, and how to mend it: runs the checks in order and prints what they found.
+
+import { quoted } from '../config/quote.ts'
+import { loadConfig } from '../config.ts'
+import { ConfigError, EXIT_REFUSED } from '../errors.ts'
+import { capabilities } from './diagnose/capabilities.ts'
+import { type Check, type Finding, runChecks } from './diagnose/check.ts'
+import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
+import { bpffs, cgroup } from './diagnose/mounts.ts'
+import { pidNamespace } from './diagnose/pid-namespace.ts'
+import { libbpf, programs } from './diagnose/programs.ts'
+import { asJson, asText } from './diagnose/report.ts'
+
+export const DIAGNOSE_HELP = `Usage: orb8 diagnose [--output=text|json] [--name=value ...]
+
+Checks what the exporter needs of this host: a line each with ok, warn or fail, what was
+found, and how to mend it. Loads each kernel program for a trial and leaves nothing behind.
+Takes the settings of orb8 export, as flags, in the environment or in a file. Ends with 1
+where anything fails, with 2 where a setting is wrong.
+
+  --output=FORMAT
+      text or json; default: text
+`
+
+const OUTPUT = '--output'
+const FORMATS: ReadonlyMap<string, (findings: readonly Finding[]) => string> = new Map([
+  ['text', asText],
+  ['json', asJson],
+])
+
+const settings = (warnings: readonly string[]): Check => ({
+  name: 'settings',
+  run: async () =>
+    warnings.length === 0
+      ? [{ check: 'settings', status: 'ok', found: 'valid', remedy: '' }]
+      : warnings.map((found) => ({ check: 'settings', status: 'warn', found, remedy: '' })),
+})
+
+/** Prints to stdout. Resolves to the exit code. Throws ConfigError. */
+export async function diagnose(argv: readonly string[]): Promise<number> {
+  const allowed = [...FORMATS.keys()].join(' or ')
+  const { config, warnings, flags } = await loadConfig({ argv, commandFlags: new Map([[OUTPUT, allowed]]) })
+  const output = flags.get(OUTPUT) ?? 'text'
+  const format = FORMATS.get(output)
+  if (format === undefined) throw new ConfigError(OUTPUT, `${quoted(output)} is no format`, allowed)
+  const findings = await runChecks([
+    settings(warnings),
+    kernelVersion(),
+    btf(),
+    lockdown(),
+    capabilities(),
+    cgroup(config.cgroupRoot),
+    bpffs(),
+    pidNamespace(),
+    libbpf(),
+    programs(),
+  ])
+  process.stdout.write(format(findings))
+  return findings.some(({ status }) => status === 'fail') ? EXIT_REFUSED : 0
+}

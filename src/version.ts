@@ -1,0 +1,4 @@
+// This package's version. The same path leads to package.json from src/ and from dist/.
+import { readFileSync } from 'node:fs'
+
+export const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
