@@ -110,11 +110,13 @@ export class CgroupIndex {
 
   /** A scan that starts after this call; who calls while one runs shares the next. */
   rescan(): Promise<void> {
-    this.#nextScan ??= this.#scanning.then(() => {
-      this.#nextScan = undefined
-      this.#scanning = this.#scan()
-      return this.#scanning
-    })
+    this.#nextScan ??= this.#scanning
+      .then(() => setImmediate())
+      .then(() => {
+        this.#nextScan = undefined
+        this.#scanning = this.#scan()
+        return this.#scanning
+      })
     return this.#nextScan
   }
 
