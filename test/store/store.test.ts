@@ -337,8 +337,8 @@ t.test('a connection whose close found no room in the kernel is open nowhere, an
 t.test('a connection whose container lost its name before it closed is open nowhere', async (t) => {
   const series = store()
   series.add(flow({ workload: 'busy' }, { opened: 1 }))
-  series.add(flow({}, { opened: 1 }))
   series.add(flow({ port: '1' }, { opened: 1 }))
+  series.add(flow({}, { opened: 1 }))
   series.snapshot(0)
   series.add(flow({ workload: 'busy' }, { sentBytes: 1 }))
   series.add(flow({ namespace: '', pod: '', container: '', workload: '', workloadKind: '' }, { closed: 1 }))
@@ -346,6 +346,12 @@ t.test('a connection whose container lost its name before it closed is open nowh
   t.equal(sum(flows, 'orb8_active_flows'), 2)
   t.equal(sum(flows, 'orb8_active_flows', { workload: 'web', port: '5432' }), 0)
   t.equal(sum(flows, 'orb8_active_flows', { workload: 'busy' }), 1)
+})
+
+t.test('a close whose open nobody saw shows no connection, rather than less than none', async (t) => {
+  const series = store()
+  series.add(flow({}, { closed: 1 }))
+  t.equal(sum(series.snapshot(0).flows, 'orb8_active_flows'), 0)
 })
 
 t.test('a close that is added before its open, within one collection, takes nothing from anybody', async (t) => {
