@@ -1,0 +1,66 @@
+// Network namespaces of the test's own, wired by veth pairs, gone at its end. Nothing sent there leaves them.
+import { existsSync, readdirSync } from 'node:fs'
+import { run, works } from './child.ts'
+import type { Undo } from './undo.ts'
+
+const NAMED = '/run/netns'
+const PREFIX = 'o8-'
+
+export class Namespace {
+  readonly name: string
+  readonly path: string
+
+  constructor(name: string) {
+    this.name = name
+    this.path = `${NAMED}/${name}`
+  }
+
+  /** Runs a command inside. */
+  run(command: string, ...args: string[]): string {
+    return run('ip', 'netns', 'exec', this.name, command, ...args)
+  }
+
+  sysctl(name: string, value: string): void {
+    this.run('sysctl', '-q', '-w', `${name}=${value}`)
+  }
+
+  /** An address of its own, on loopback where no device is named. */
+  address(cidr: string, device = 'lo'): void {
+    run('ip', '-n', this.name, 'address', 'add', cidr, 'dev', device, ...(cidr.includes(':') ? ['nodad'] : []))
+  }
+
+  /** Takes the name away; the namespace lives on while a process or a socket is in it. */
+  forget(): void {
+    if (existsSync(this.path)) run('ip', 'netns', 'del', this.name)
+  }
+}
+
+let made = 0
+
+export function makeNamespace(undo: Undo, name: string): Namespace {
+  const namespace = new Namespace(`${PREFIX}${process.pid}-${++made}${name}`)
+  run('ip', 'netns', 'add', namespace.name)
+  undo.add({ gently: () => namespace.forget(), atOnce: () => namespace.forget() })
+  run('ip', '-n', namespace.name, 'link', 'set', 'lo', 'up')
+  return namespace
+}
+
+/** A veth pair, `one` in a and `two` in b, with an address at each end for every pair of addresses. */
+export function wire(a: Namespace, b: Namespace, addresses: readonly (readonly [string, string])[], [one, two] = ['v0', 'v1']): void {
+  run('ip', '-n', a.name, 'link', 'add', one, 'type', 'veth', 'peer', 'name', two, 'netns', b.name)
+  for (const [own, other] of addresses) {
+    a.address(own, one)
+    b.address(other, two)
+  }
+  run('ip', '-n', a.name, 'link', 'set', one, 'up')
+  run('ip', '-n', b.name, 'link', 'set', two, 'up')
+}
+
+/** Of this process. */
+export function namespacesLeft(): string[] {
+  return existsSync(NAMED) ? readdirSync(NAMED).filter((name) => name.startsWith(`${PREFIX}${process.pid}-`)) : []
+}
+
+export function has(command: string): boolean {
+  return works('sh', '-c', `command -v ${command}`)
+}

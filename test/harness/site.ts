@@ -1,0 +1,53 @@
+// A place for one end-to-end test: cgroups, namespaces, agents and an exporter, all gone at its end, which is checked too.
+import type { Test } from 'tap'
+import { type Cgroup, makeCgroup } from './cgroups.ts'
+import { until } from './child.ts'
+import { Exporter, type ExporterOptions } from './exporter.ts'
+import { kernelObjects, leftSince } from './leftovers.ts'
+import { makeNamespace, type Namespace } from './namespaces.ts'
+import { Agent, Bulk, type Place } from './traffic.ts'
+import { Undo } from './undo.ts'
+
+export class Site {
+  readonly undo = new Undo()
+  readonly exporters: Exporter[] = []
+
+  cgroup(name: string, parent?: Cgroup): Cgroup {
+    return makeCgroup(this.undo, name, parent)
+  }
+
+  namespace(name: string): Namespace {
+    return makeNamespace(this.undo, name)
+  }
+
+  agent(place: Place): Agent {
+    return new Agent(this.undo, place)
+  }
+
+  bulk(place: Place, command: string, options: Readonly<Record<string, string | number | true>>): Bulk {
+    return new Bulk(this.undo, place, command, options)
+  }
+
+  async exporter(options: ExporterOptions = {}): Promise<Exporter> {
+    const exporter = await Exporter.start(this.undo, options)
+    this.exporters.push(exporter)
+    return exporter
+  }
+}
+
+/** The body of a test. Exporters still running at its end get SIGTERM and must end with 0; nothing may be left in the kernel. */
+export function onSite(body: (t: Test, site: Site) => Promise<void>): (t: Test) => Promise<void> {
+  return async (t) => {
+    const before = kernelObjects()
+    const site = new Site()
+    try {
+      await body(t, site)
+      for (const exporter of site.exporters) t.same(await exporter.stop(), { code: 0, signal: null }, 'SIGTERM ends it with 0')
+    } finally {
+      await site.undo.all()
+    }
+    // The kernel frees programs and maps a grace period after their last user.
+    await until('the kernel to let go', () => leftSince(before).length === 0, 5000).catch(() => undefined)
+    t.same(leftSince(before), [], 'nothing is left')
+  }
+}
