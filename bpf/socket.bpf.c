@@ -42,22 +42,26 @@ static __always_inline void breathe(struct bpf_iter_meta *meta)
 }
 
 /* A socket enters its handshake as a client. */
-static __always_inline void begin_connect(struct sock *sk)
+static __always_inline void begin_connect(struct sock *sk, int tell)
 {
 	struct connection fresh = {.phase = CONNECTING, .role = ROLE_CLIENT};
 
-	store(sk, &fresh, 1);
+	if (!bpf_sk_storage_get(&connections, sk, 0, 0))
+		store(sk, &fresh, tell);
 }
 
 /* The handshake is over, or a Fast Open child leaves before its end: from here on there are ends and counters. A SYN sent has
  * taken one sequence number, which bytes_acked holds by now. */
-static __always_inline void open_connection(struct sock *sk, int old)
+static __always_inline void open_connection(struct sock *sk, int old, int tell)
 {
 	struct connection fresh = {.phase = OPEN, .role = old == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER};
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp;
 
-	if (!tp || (c && c->phase != CONNECTING))
+	if (c && c->phase != CONNECTING)
+		return;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
 		return;
 	if (c)
 		fresh.role = c->role;
@@ -65,7 +69,7 @@ static __always_inline void open_connection(struct sock *sk, int old)
 	fresh.sequence_base = (__u32)tp->bytes_acked - tp->snd_una;
 	set_key(&fresh.key, sk, fresh.role);
 	if (!c) {
-		store(sk, &fresh, 1);
+		store(sk, &fresh, tell);
 		return;
 	}
 	__builtin_memcpy(&c->key, &fresh.key, sizeof(c->key)); /* nobody reads it while connecting */
@@ -87,19 +91,36 @@ static __always_inline void close_connection(struct sock *sk)
 }
 
 /* Runs before the state is stored: sk still has the old one. Often in softirq on behalf of somebody else, so the current task
- * says nothing. MPTCP's own sockets come here with protocol 262; their subflows carry the bytes. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(orb8_tcp_state, struct sock *sk, int old, int new)
+ * says nothing. MPTCP's own sockets come here with protocol 262; their subflows carry the bytes. Doing it twice is doing it
+ * once. */
+static __always_inline int on_state(struct sock *sk, int old, int new, int tell)
 {
+	if (new != TCP_CLOSE && new != TCP_SYN_SENT && new != TCP_ESTABLISHED && old != TCP_SYN_RECV)
+		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
 	if (new == TCP_CLOSE)
 		close_connection(sk);
 	else if (new == TCP_SYN_SENT)
-		begin_connect(sk);
-	else if (new == TCP_ESTABLISHED || (old == TCP_SYN_RECV && is_connected(new)))
-		open_connection(sk, old);
+		begin_connect(sk, tell);
+	else if (new == TCP_ESTABLISHED || is_connected(new))
+		open_connection(sk, old, tell);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(orb8_tcp_state, struct sock *sk, int old, int new)
+{
+	return on_state(sk, old, new, 1);
+}
+
+/* Since 6.1 a tracepoint's program is skipped where it would run inside itself: an interrupt lands in it while a process connects
+ * or closes, and the softirq that follows changes another socket's state. Softirqs do not nest, so the one event that the
+ * program missed finds this second program free, and the other way round. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(orb8_tcp_state_nested, struct sock *sk, int old, int new)
+{
+	return on_state(sk, old, new, 0);
 }
 
 SEC("iter/bpf_sk_storage_map")

@@ -29,13 +29,13 @@ export class ConfigError extends Orb8Error {
   }
 }
 
-/** The kernel or libbpf refused. `code` is the errno's name. */
+/** The kernel or libbpf refused. `code` is the errno's name, `detail` what else they said. */
 export class KernelError extends Orb8Error {
   override readonly name = 'KernelError'
   readonly code: string
 
-  constructor(deed: string, code: string, remedy: string, options: { cause?: unknown } = {}) {
-    super(deed, code, remedy, options)
+  constructor(deed: string, code: string, remedy: string, options: { cause?: unknown; detail?: string } = {}) {
+    super(deed, options.detail === undefined ? code : `${code}: ${options.detail}`, remedy, options)
     this.code = code
   }
 }

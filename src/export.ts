@@ -73,7 +73,6 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     info: { version: VERSION, nodeName: config.nodeName },
   })
   undo.push(() => server.close())
-  log.info({ address: shownAddress(server) }, 'listening')
 
   const root = await findCgroupRoot(config.cgroupRoot)
   if (root.warning !== undefined) log.warn(root.warning)
@@ -97,6 +96,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   })
   undo.push(collectEvery(config.collectIntervalMs, rounds, log))
   started.resolve(rounds)
+  log.info({ address: shownAddress(server) }, 'listening')
 }
 
 async function load(config: Config, cgroupRoot: string, self: Self, log: Logger): Promise<SocketDatapath> {

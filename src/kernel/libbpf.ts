@@ -2,6 +2,7 @@
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 import { KernelError } from '../errors.ts'
+import { remedyFor } from './requirements.ts'
 
 declare const pointee: unique symbol
 /** What C handed over: a bare number, worth only what its brand says. */
@@ -123,16 +124,9 @@ export function errnoName(negative: number): string {
   return getSystemErrorName(negative)
 }
 
-const REMEDIES: Readonly<Record<string, string>> = {
-  EPERM: 'needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN',
-  EACCES: 'the verifier refused it',
-  ENOMEM: 'raise the memory limit, or lower ORB8_FLOW_ENTRIES',
-  ENOENT: 'the kernel has no such hook',
-}
-
-export function kernelError(deed: string, negative: number, remedy?: string): KernelError {
+export function kernelError(deed: string, negative: number): KernelError {
   const code = errnoName(negative)
-  return new KernelError(deed, code, remedy ?? REMEDIES[code] ?? '')
+  return new KernelError(deed, code, remedyFor(code))
 }
 
 /** Passes a return value on where it is not negative, else throws what it means. */

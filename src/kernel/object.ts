@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { KernelError } from '../errors.ts'
 import { type BpfMap, type BpfObject, type BpfProgram, check, checkPointer, errnoName, type Fd, libbpf } from './libbpf.ts'
-import { missingRequirements } from './requirements.ts'
+import { remedyFor } from './requirements.ts'
 
 export const SOCKET_OBJECT = fileURLToPath(new URL('../../dist/bpf/socket.bpf.o', import.meta.url))
 
@@ -87,13 +87,6 @@ export function lastWords(log: string): string {
   return lines.at(-1) ?? ''
 }
 
-function remedyFor(code: string): string {
-  const missing = missingRequirements()
-  if (missing.length > 0) return `needs ${missing.join('; ')}`
-  if (code === 'ENOMEM') return 'raise the memory limit'
-  return 'this kernel cannot run it; the rest goes on without it'
-}
-
 /** Loads only this program, with tiny maps, and lets it go again. Undefined where the kernel took it. */
 function tryProgram(path: string, name: string, options: LoadOptions): Refusal | undefined {
   const { bpf } = libbpf()
@@ -151,6 +144,8 @@ export function loadObject(path: string, options: LoadOptions): LoadedObject {
   throw noneLoads(errnoName(second))
 }
 
+/** `reason` as in a refusal: the errno's name, and what the verifier said. */
 function noneLoads(reason: string): KernelError {
-  return new KernelError('load any kernel program', reason, remedyFor(reason.split(':', 1)[0] ?? ''))
+  const [code = '', detail] = reason.split(/: (.*)/s)
+  return new KernelError('load any kernel program', code, remedyFor(code), detail === undefined ? {} : { detail })
 }

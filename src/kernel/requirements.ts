@@ -36,3 +36,18 @@ export function missingRequirements(btfPath: string = BTF_PATH): readonly string
   if (capabilities.length > 0) missing.push(capabilities.join(', '))
   return missing
 }
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'this kernel cannot run it',
+  EINVAL: 'this kernel cannot run it',
+  ENOMEM: 'raise the memory limit, or lower ORB8_FLOW_ENTRIES',
+  ENOENT: 'the kernel has no such hook',
+}
+
+/** What to do about a call that failed so: what the machine lacks where it lacks something. `code` is the errno's name. */
+export function remedyFor(code: string): string {
+  const missing = missingRequirements()
+  if (missing.length > 0) return `needs ${missing.join('; ')}`
+  if (code === 'EPERM') return 'a security module or a seccomp profile denies bpf()'
+  return REMEDIES[code] ?? ''
+}
