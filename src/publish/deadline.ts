@@ -9,7 +9,9 @@ export const realAfter: After = (ms, call) => {
 }
 
 /** How a wait ended that brought no result. */
-export class Late extends Error {}
+export class Late extends Error {
+  override readonly name = 'Late'
+}
 
 interface Waiter {
   resolve(value: unknown): void

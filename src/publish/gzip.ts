@@ -21,6 +21,7 @@ export async function* gzip(pages: Iterable<Buffer>, done: (page: Buffer) => voi
       // Where `before` fails, nobody waits for this one.
       now.catch(() => undefined)
       await before
+      if (stream.destroyed) return
       before = now
     }
     stream.end()
