@@ -144,12 +144,15 @@ function lastOf(child: ChildProcess): () => string {
   return () => kept.trimEnd()
 }
 
-/** What `look` finds and does not stop to find within the time of grace. */
+/** What `look` finds at once and then every time within the time of grace; others' things come and go meanwhile. */
 async function stillThere(look: () => readonly string[]): Promise<readonly string[]> {
-  for (const end = Date.now() + GRACE_MS; ; await sleep(100)) {
-    const found = look()
-    if (found.length === 0 || Date.now() >= end) return found
+  let found = look()
+  for (const end = Date.now() + GRACE_MS; found.length > 0 && Date.now() < end; ) {
+    await sleep(100)
+    const now = new Set(look())
+    found = found.filter((what) => now.has(what))
   }
+  return found
 }
 
 function runChecks(): Outcome {
