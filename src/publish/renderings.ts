@@ -85,7 +85,7 @@ export class Renderings {
       if (held <= this.#budgetBytes || most === undefined) return held
       // The only download there is, with nobody behind: it goes on, whatever its size.
       if (this.#live.size === 1 && most.pageCount <= 1) return held
-      most.cutLast()
+      if (!most.cutLast()) return held
     }
   }
 }
@@ -174,9 +174,11 @@ class Rendering {
     this.#source.return(undefined).catch(() => undefined)
   }
 
-  /** Cuts off whoever still holds the first page. */
-  cutLast(): void {
-    for (const reader of this.readers) if (reader.passed <= this.#first) reader.cut()
+  /** Cuts off whoever still holds the first page. False where nobody does. */
+  cutLast(): boolean {
+    const last = [...this.readers].filter((reader) => reader.passed <= this.#first)
+    for (const reader of last) reader.cut()
+    return last.length > 0
   }
 }
 
