@@ -3,10 +3,13 @@ import type { Test } from 'tap'
 import { type Cgroup, makeCgroup } from './cgroups.ts'
 import { until } from './child.ts'
 import { Exporter, type ExporterOptions } from './exporter.ts'
-import { kernelObjects, leftSince } from './leftovers.ts'
+import { leftSince, traces } from './leftovers.ts'
 import { makeNamespace, type Namespace } from './namespaces.ts'
 import { Agent, Bulk, type Place } from './traffic.ts'
 import { Undo } from './undo.ts'
+
+/** No test here takes a third of it on two busy cores. */
+const LIMIT_MS = 110_000
 
 export class Site {
   readonly undo = new Undo()
@@ -38,7 +41,8 @@ export class Site {
 /** The body of a test. Exporters still running at its end get SIGTERM and must end with 0; nothing may be left in the kernel. */
 export function onSite(body: (t: Test, site: Site) => Promise<void>): (t: Test) => Promise<void> {
   return async (t) => {
-    const before = kernelObjects()
+    t.setTimeout(LIMIT_MS)
+    const before = traces()
     const site = new Site()
     try {
       await body(t, site)

@@ -126,6 +126,12 @@ export class Bulk {
     return this.figures()
   }
 
+  /** Of `hold`: one byte on each of its connections; how many took it. */
+  async nudge(): Promise<number> {
+    this.#child.write('\n')
+    return (JSON.parse(await this.#child.line()) as { sent: number }).sent
+  }
+
   async figures(): Promise<Figures> {
     return JSON.parse(await this.#child.line()) as Figures
   }

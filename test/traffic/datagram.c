@@ -64,8 +64,12 @@ static void do_recv(struct call *call)
 	while (datagrams < count) {
 		char control[CMSG_SPACE(sizeof(int))];
 		struct iovec io = {.iov_base = buffer, .iov_len = sizeof(buffer)};
-		struct msghdr message = {.msg_name = &peer.any, .msg_namelen = sizeof(peer.v6), .msg_iov = &io, .msg_iovlen = 1,
-					 .msg_control = control, .msg_controllen = sizeof(control)};
+		struct msghdr message = {.msg_name = &peer.any,
+					 .msg_namelen = sizeof(peer.v6),
+					 .msg_iov = &io,
+					 .msg_iovlen = 1,
+					 .msg_control = control,
+					 .msg_controllen = sizeof(control)};
 		ssize_t n = recvmsg(call->fd, &message, 0);
 		size_t segment;
 

@@ -26,23 +26,47 @@ static const struct {
 	const char *name;
 	int (*run)(const struct options *options);
 } commands[] = {
-	{"serve", run_serve},     {"connect", run_connect},	    {"hold", run_hold},
-	{"echo", run_echo},	  {"rr", run_request_response},	    {"sink", run_sink},
-	{"stream", run_stream},	  {"udp-echo", run_udp_echo},	    {"udp-rr", run_udp_request_response},
+	{"serve", run_serve},	    {"connect", run_connect},	  {"hold", run_hold},
+	{"echo", run_echo},	    {"rr", run_request_response}, {"sink", run_sink},
+	{"stream", run_stream},	    {"udp-echo", run_udp_echo},	  {"udp-rr", run_udp_request_response},
 	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood},
 };
 
-enum option_name { CGROUP = 1, NETNS, LIMIT, ADDRESS, ADDRESSES, PORT, CONNECTIONS, THREADS, UP, DOWN, SIZE, SECONDS, END, SPREAD, HOLD };
+enum option_name {
+	CGROUP = 1,
+	NETNS,
+	LIMIT,
+	ADDRESS,
+	ADDRESSES,
+	PORT,
+	CONNECTIONS,
+	THREADS,
+	UP,
+	DOWN,
+	SIZE,
+	SECONDS,
+	END,
+	SPREAD,
+	HOLD
+};
 
 static const struct option long_options[] = {
-	{"cgroup", 1, NULL, CGROUP},   {"netns", 1, NULL, NETNS},
-	{"limit", 1, NULL, LIMIT},     {"address", 1, NULL, ADDRESS},
-	{"addresses", 1, NULL, ADDRESSES}, {"port", 1, NULL, PORT},
-	{"connections", 1, NULL, CONNECTIONS}, {"threads", 1, NULL, THREADS},
-	{"up", 1, NULL, UP},	       {"down", 1, NULL, DOWN},
-	{"size", 1, NULL, SIZE},       {"seconds", 1, NULL, SECONDS},
-	{"end", 1, NULL, END},	       {"spread", 0, NULL, SPREAD},
-	{"hold", 0, NULL, HOLD},       {NULL, 0, NULL, 0},
+	{"cgroup", 1, NULL, CGROUP},
+	{"netns", 1, NULL, NETNS},
+	{"limit", 1, NULL, LIMIT},
+	{"address", 1, NULL, ADDRESS},
+	{"addresses", 1, NULL, ADDRESSES},
+	{"port", 1, NULL, PORT},
+	{"connections", 1, NULL, CONNECTIONS},
+	{"threads", 1, NULL, THREADS},
+	{"up", 1, NULL, UP},
+	{"down", 1, NULL, DOWN},
+	{"size", 1, NULL, SIZE},
+	{"seconds", 1, NULL, SECONDS},
+	{"end", 1, NULL, END},
+	{"spread", 0, NULL, SPREAD},
+	{"hold", 0, NULL, HOLD},
+	{NULL, 0, NULL, 0},
 };
 
 static void enter_namespace(const char *file)
@@ -79,22 +103,54 @@ static void read_option(int option, char *value, struct options *options, const 
 	uint32_t number = value ? (uint32_t)strtoul(value, NULL, 10) : 0;
 
 	switch (option) {
-	case CGROUP: *cgroup = value; break;
-	case NETNS: *netns = value; break;
-	case LIMIT: *limit = number; break;
-	case ADDRESS: options->address = value; break;
-	case ADDRESSES: options->addresses = number; break;
-	case PORT: read_ports(value, options); break;
-	case CONNECTIONS: options->connections = number; break;
-	case THREADS: options->threads = number; break;
-	case UP: options->up = number; break;
-	case DOWN: options->down = number; break;
-	case SIZE: options->size = number; break;
-	case SECONDS: options->seconds = number; break;
-	case END: options->end = read_end(value); break;
-	case SPREAD: options->spread = true; break;
-	case HOLD: options->hold = true; break;
-	default: fputs(usage, stderr); exit(2);
+	case CGROUP:
+		*cgroup = value;
+		break;
+	case NETNS:
+		*netns = value;
+		break;
+	case LIMIT:
+		*limit = number;
+		break;
+	case ADDRESS:
+		options->address = value;
+		break;
+	case ADDRESSES:
+		options->addresses = number;
+		break;
+	case PORT:
+		read_ports(value, options);
+		break;
+	case CONNECTIONS:
+		options->connections = number;
+		break;
+	case THREADS:
+		options->threads = number;
+		break;
+	case UP:
+		options->up = number;
+		break;
+	case DOWN:
+		options->down = number;
+		break;
+	case SIZE:
+		options->size = number;
+		break;
+	case SECONDS:
+		options->seconds = number;
+		break;
+	case END:
+		options->end = read_end(value);
+		break;
+	case SPREAD:
+		options->spread = true;
+		break;
+	case HOLD:
+		options->hold = true;
+		break;
+	default:
+		fputs(usage, stderr);
+		exit(2);
 	}
 }
 

@@ -143,7 +143,8 @@ int run_serve(const struct options *options)
 	puts("]}");
 	fflush(stdout);
 	run_threads(serve_thread, serve_until_told);
-	printf("{\"connections\":%lu,\"read\":%lu,\"written\":%lu,\"failures\":%lu}\n", connections, bytes_read, bytes_written, failures);
+	printf("{\"connections\":%lu,\"read\":%lu,\"written\":%lu,\"failures\":%lu}\n", connections, bytes_read, bytes_written,
+	       failures);
 	return 0;
 }
 
@@ -226,7 +227,8 @@ static void print_connections(uint64_t started, uint64_t cpu)
 {
 	double took = (double)(now_ns() - started) / 1e9;
 
-	printf("{\"connections\":%lu,\"read\":%lu,\"written\":%lu,\"failures\":%lu,\"seconds\":%.6f,\"perSecond\":%.1f,\"cpuSeconds\":%.6f}\n",
+	printf("{\"connections\":%lu,\"read\":%lu,\"written\":%lu,\"failures\":%lu,\"seconds\":%.6f,\"perSecond\":%.1f,"
+	       "\"cpuSeconds\":%.6f}\n",
 	       connections, bytes_read, bytes_written, failures, took, (double)connections / took, (double)(cpu_ns() - cpu) / 1e9);
 	fflush(stdout);
 }
@@ -243,6 +245,21 @@ int run_connect(const struct options *options)
 	return 0;
 }
 
+/* A byte on every connection for every byte of standard input; says so each time. */
+static void nudge_until_told(void)
+{
+	char word;
+
+	while (read(STDIN_FILENO, &word, 1) == 1) {
+		uint64_t sent = 0;
+
+		for (uint32_t i = 0; i < settings->connections; i++)
+			sent += held[i] > STDIN_FILENO && send(held[i], payload, 1, MSG_NOSIGNAL) == 1;
+		printf("{\"sent\":%lu}\n", sent);
+		fflush(stdout);
+	}
+}
+
 int run_hold(const struct options *options)
 {
 	struct options holding = *options;
@@ -255,6 +272,6 @@ int run_hold(const struct options *options)
 	hold_memory();
 	run_threads(connect_thread, NULL);
 	print_connections(started, cpu);
-	wait_for_stdin();
+	nudge_until_told();
 	return 0;
 }

@@ -19,12 +19,12 @@ static const struct {
 	const char *name;
 	int level, option;
 } options[] = {
-	{"nodelay", IPPROTO_TCP, TCP_NODELAY},	  {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
-	{"fastopen", IPPROTO_TCP, TCP_FASTOPEN},  {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
-	{"mss", IPPROTO_TCP, TCP_MAXSEG},	  {"v6only", IPPROTO_IPV6, IPV6_V6ONLY},
-	{"segment", IPPROTO_UDP, UDP_SEGMENT},	  {"gro", IPPROTO_UDP, UDP_GRO},
-	{"rcvbuf", SOL_SOCKET, SO_RCVBUF},	  {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-	{"broadcast", SOL_SOCKET, SO_BROADCAST},  {"reuseport", SOL_SOCKET, SO_REUSEPORT},
+	{"nodelay", IPPROTO_TCP, TCP_NODELAY},	 {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
+	{"fastopen", IPPROTO_TCP, TCP_FASTOPEN}, {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
+	{"mss", IPPROTO_TCP, TCP_MAXSEG},	 {"v6only", IPPROTO_IPV6, IPV6_V6ONLY},
+	{"segment", IPPROTO_UDP, UDP_SEGMENT},	 {"gro", IPPROTO_UDP, UDP_GRO},
+	{"rcvbuf", SOL_SOCKET, SO_RCVBUF},	 {"sndbuf", SOL_SOCKET, SO_SNDBUF},
+	{"broadcast", SOL_SOCKET, SO_BROADCAST}, {"reuseport", SOL_SOCKET, SO_REUSEPORT},
 	{"keepalive", SOL_SOCKET, SO_KEEPALIVE},
 };
 
@@ -172,6 +172,8 @@ static void do_reap(struct call *call)
 }
 
 const struct verb process_verbs[] = {
-	{"option", 3, true, do_option},	   {"patience", 2, true, do_patience}, {"pass", 2, true, do_pass}, {"take", 2, false, do_take},
-	{"move", 1, false, do_move},	   {"inherit", 3, true, do_inherit},   {"reap", 0, false, do_reap}, {NULL, 0, false, NULL},
+	{"option", 3, true, do_option}, {"patience", 2, true, do_patience},
+	{"pass", 2, true, do_pass},	{"take", 2, false, do_take},
+	{"move", 1, false, do_move},	{"inherit", 3, true, do_inherit},
+	{"reap", 0, false, do_reap},	{NULL, 0, false, NULL},
 };

@@ -194,7 +194,8 @@ static uint64_t splice_some(int socket, bool into, uint64_t bytes, bool *ended)
 			*ended = n == 0;
 			break;
 		}
-		for (ssize_t m = into ? 0 : read(ends[0], buffer, (size_t)n); !into && m < n; m += read(ends[0], buffer, (size_t)(n - m)))
+		for (ssize_t m = into ? 0 : read(ends[0], buffer, (size_t)n); !into && m < n;
+		     m += read(ends[0], buffer, (size_t)(n - m)))
 			;
 		done += (uint64_t)n;
 		while (into && (size_t)n < next) { /* what the socket did not take at once */
@@ -277,13 +278,10 @@ static void do_info(struct call *call)
 }
 
 const struct verb stream_verbs[] = {
-	{"socket", 3, false, do_socket},   {"bind", 3, true, do_bind},
-	{"listen", 1, true, do_listen},	   {"connect", 3, true, do_connect},
-	{"begin", 3, true, do_begin},	   {"accept", 2, true, do_accept},
-	{"write", 2, true, do_write},	   {"read", 1, true, do_read},
-	{"fastopen", 4, true, do_fastopen}, {"sendfile", 2, true, do_sendfile},
-	{"splice", 2, true, do_splice},	   {"unsplice", 1, true, do_unsplice},
-	{"shutdown", 1, true, do_shutdown}, {"close", 1, true, do_close},
-	{"reset", 1, true, do_reset},	   {"info", 1, true, do_info},
-	{NULL, 0, false, NULL},
+	{"socket", 3, false, do_socket},    {"bind", 3, true, do_bind},	    {"listen", 1, true, do_listen},
+	{"connect", 3, true, do_connect},   {"begin", 3, true, do_begin},   {"accept", 2, true, do_accept},
+	{"write", 2, true, do_write},	    {"read", 1, true, do_read},	    {"fastopen", 4, true, do_fastopen},
+	{"sendfile", 2, true, do_sendfile}, {"splice", 2, true, do_splice}, {"unsplice", 1, true, do_unsplice},
+	{"shutdown", 1, true, do_shutdown}, {"close", 1, true, do_close},   {"reset", 1, true, do_reset},
+	{"info", 1, true, do_info},	    {NULL, 0, false, NULL},
 };
