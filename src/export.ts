@@ -1,4 +1,5 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
+import { setFlagsFromString } from 'node:v8'
 import { FlowCollector } from './collect/flows.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
@@ -64,6 +65,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
 
   const server = await createServer({
     listen: config.listen,
+    report: (error) => log.error({ err: error }, 'an answer failed'),
     self,
     scrape: async () => (await started.promise).join(),
     latest: recent.latest,
@@ -96,13 +98,14 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   })
   undo.push(collectEvery(config.collectIntervalMs, rounds, log))
   started.resolve(rounds)
+  keepYoungHeapSmall()
   log.info({ address: shownAddress(server) }, 'listening')
 }
 
 async function load(config: Config, cgroupRoot: string, self: Self, log: Logger): Promise<SocketDatapath> {
   const began = performance.now()
   const { flowEntries, sockets } = config
-  const datapath = await SocketDatapath.start({ cgroupRoot, flowEntries, sockets })
+  const datapath = await SocketDatapath.start({ cgroupRoot, flowEntries, sockets, prefixes: prefixRules(config.cidrs) })
   const seconds = (performance.now() - began) / 1000
   self.loadSeconds(seconds)
   for (const [program, loaded] of datapath.programs()) self.programLoaded(program, loaded)
@@ -118,7 +121,7 @@ function collection(config: Config, datapath: SocketDatapath, cgroups: CgroupInd
   const hostAddresses = createHostAddresses()
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
   const store = createStore(config)
-  let prefixesMs = Number.NEGATIVE_INFINITY
+  let prefixesMs = performance.now()
 
   const take = async (flows: readonly Flow[]): Promise<void> => {
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
@@ -185,6 +188,14 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>, log: Logger)
     clearInterval(timer)
     await Promise.race([last, new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())])
   }
+}
+
+/**
+ * Each collection makes some megabytes of objects that die at once. V8 would double the space for new ones again and again, to
+ * 128 MiB with 100,000 lines; kept as it is at the start (16 MiB) a scrape takes a tenth more CPU, and 80 MiB less stay resident.
+ */
+function keepYoungHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 function shownAddress({ host, port }: Server): string {

@@ -25,6 +25,8 @@ export interface DatapathOptions {
   readonly cgroupRoot: string
   readonly flowEntries: number
   readonly sockets: number
+  /** In force before the first socket is seen. */
+  readonly prefixes?: readonly PrefixRule[]
   readonly objectPath?: string
 }
 
@@ -53,24 +55,21 @@ interface Pair {
 }
 
 export class SocketDatapath implements AsyncDisposable {
-  readonly refused: readonly Refusal[]
   readonly #object: LoadedObject
-  readonly #links: Links
+  readonly #links = new Links()
   readonly #flows: Pair
   readonly #overflow: Pair
   readonly #drain = new MapDrain(FLOW_KEY.size, FLOW_COUNTS.size)
   readonly #totals = Buffer.alloc(TOTALS.size)
   readonly #rules = new Map<string, string>()
-  readonly #programs: readonly string[]
   readonly #sockets: number
+  #refused: readonly Refusal[]
   #adoptionTimer: NodeJS.Timeout | undefined
 
-  private constructor(object: LoadedObject, links: Links, programs: readonly string[], refused: readonly Refusal[], sockets: number) {
-    this.#sockets = sockets
+  private constructor(object: LoadedObject, sockets: number) {
     this.#object = object
-    this.#links = links
-    this.#programs = programs
-    this.refused = refused
+    this.#sockets = sockets
+    this.#refused = object.refused
     this.#flows = pair(object, 'flows')
     this.#overflow = pair(object, 'overflow')
   }
@@ -91,32 +90,46 @@ export class SocketDatapath implements AsyncDisposable {
       },
       values: { '.rodata.settings': settings },
     })
-    const links = new Links()
+    const datapath = new SocketDatapath(object, options.sockets)
     try {
       checkLayout(object, 'flows_a', FLOW_KEY.size, FLOW_COUNTS.size)
       checkLayout(object, 'prefixes', PREFIX.size, PREFIX_RULE.size)
       checkLayout(object, '.data.totals', 4, TOTALS.size)
-      const programs = object.programs()
-      const names = [...programs.keys(), ...object.refused.map((refusal) => refusal.program)]
-      const unattached = attachAll(object, links, programs, options.cgroupRoot)
-      const datapath = new SocketDatapath(object, links, names, [...object.refused, ...unattached], options.sockets)
-      if (datapath.refused.length === names.length) {
-        const first = datapath.refused[0]
-        throw new KernelError('attach any kernel program', first?.reason ?? '', first?.remedy ?? '')
-      }
+      datapath.setPrefixes(options.prefixes ?? [])
+      datapath.#attach(options.cgroupRoot)
       await datapath.#adopt()
       return datapath
     } catch (error) {
-      links[Symbol.dispose]()
-      object[Symbol.dispose]()
+      await datapath[Symbol.asyncDispose]()
       throw error
     }
   }
 
+  /** Programs that do not run, and why. */
+  get refused(): readonly Refusal[] {
+    return this.#refused
+  }
+
+  #attach(cgroupRoot: string): void {
+    const programs = this.#object.programs()
+    this.#refused = [...this.#refused, ...attachAll(this.#object, this.#links, programs, cgroupRoot)]
+    const first = this.#refused[0]
+    if (
+      first === undefined ||
+      this.programs()
+        .values()
+        .some((runs) => runs)
+    )
+      return
+    throw new KernelError('attach any kernel program', first.reason, first.remedy)
+  }
+
   /** Each program, and whether it runs. */
   programs(): Map<string, boolean> {
-    const refused = new Set(this.refused.map((refusal) => refusal.program))
-    return new Map(this.#programs.map((name) => [name, !refused.has(name)]))
+    const programs = new Map<string, boolean>()
+    for (const name of this.#object.programs().keys()) programs.set(name, true)
+    for (const { program } of this.#refused) programs.set(program, false)
+    return programs
   }
 
   /** Maps that can fill up, and how many entries they take. */
