@@ -158,6 +158,7 @@ export class SocketDatapath implements AsyncDisposable {
 
   /** Connections that were there before: by the files of all processes now, by their packets for ten minutes. */
   async #adopt(): Promise<void> {
+    if (!this.#links.has('orb8_tcp_state')) return // nobody would end what is taken up
     this.#setAdopting(true)
     this.#adoptionTimer = setTimeout(() => this.#setAdopting(false), ADOPTION_MS).unref()
     for (const name of ['orb8_find_listeners', 'orb8_adopt_files']) {
