@@ -4,6 +4,7 @@ import { FlowCollector } from './collect/flows.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
+import { returnBigBuffers } from './kernel/malloc.ts'
 import { SocketDatapath, type Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, Snapshot } from './model.ts'
@@ -55,6 +56,7 @@ export async function runExporter(config: Config, warnings: readonly string[]): 
 }
 
 async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[]): Promise<void> {
+  returnBigBuffers()
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
   const self = createSelf({ version: VERSION, libbpfVersion: libbpfVersion() })
   const recent = createRecent()
