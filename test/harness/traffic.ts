@@ -26,6 +26,7 @@ export interface Reply {
   readonly calls: number
   readonly received: number
   readonly sent: number
+  readonly resent: number
   readonly retransmitted: number
   readonly segmentsIn: number
   readonly segmentsOut: number
