@@ -207,3 +207,63 @@ t.test(
     await flows({ [`server tcp ${port} loopback`]: ended(41, 31) }, { [`client tcp ${port} loopback`]: ended(31, 41) }, '127.1.2.3')
   }),
 )
+
+t.test(
+  'one socket used for two connections counts each of them',
+  onSite(async (t, site) => {
+    const { server, client, flows } = await twoEnds(t, site)
+    const port = await connect(server, client)
+    await exchange(server, client, 1000, 2000)
+    await client.say('disconnect c')
+    t.match(await server.attempt('read s'), { error: 'ECONNRESET' })
+    await client.say(`connect c 127.0.0.1 ${port}`)
+    await server.each('close s', 'accept l s')
+    await exchange(server, client, 30, 40)
+    await close(server, client)
+    const row = (sent: number, received: number) => ({ sent, received, opened: 2, closed: 2, open: 0 })
+    await flows({ [`server tcp ${port} loopback`]: row(2040, 1030) }, { [`client tcp ${port} loopback`]: row(1030, 2040) }, 'both')
+  }),
+)
+
+t.test(
+  'a socket that connects to itself sends what it receives',
+  onSite(async (t, site) => {
+    const { client, flows } = await twoEnds(t, site)
+    await client.say('socket c 4 tcp')
+    const { port } = await client.say('bind c 127.0.0.1 0')
+    await client.each(`connect c 127.0.0.1 ${port}`, 'write c 5000', 'read c 5000')
+    await flows({}, { [`client tcp ${port} loopback`]: still(5000, 5000) }, 'open')
+    await client.say('close c')
+    await flows({}, { [`client tcp ${port} loopback`]: ended(5000, 5000) }, 'closed')
+  }),
+)
+
+t.test(
+  'a byte out of band is a byte',
+  onSite(async (t, site) => {
+    const { server, client, flows } = await twoEnds(t, site)
+    const port = await connect(server, client)
+    await client.each('write c 10', 'urgent c', 'write c 10', 'shutdown c')
+    // It is taken out of the stream: 20 are read in order.
+    await server.each('read s', 'close s', 'close l')
+    await client.each('read c', 'close c')
+    await flows({ [`server tcp ${port} loopback`]: ended(0, 21) }, { [`client tcp ${port} loopback`]: ended(21, 0) }, 'closed')
+  }),
+)
+
+t.test(
+  'bytes that never left, because the other end reads no more, are not counted as sent',
+  onSite(async (t, site) => {
+    const { server, client, flows } = await twoEnds(t, site)
+    await server.each('socket l 4 tcp', 'option l rcvbuf 4096', 'bind l 127.0.0.1 0')
+    const { port } = await server.say('listen l')
+    await client.each('socket c 4 tcp', `connect c 127.0.0.1 ${port}`, 'patience c 1')
+    await server.say('accept l s')
+    t.match(await client.attempt('write c 10000000'), { error: 'EAGAIN' }, 'the send buffer is full')
+    const { unread } = await server.say('info s')
+    await client.say('reset c')
+    t.match(await server.attempt('read s'), { ok: true })
+    await server.each('close s', 'close l')
+    await flows({ [`server tcp ${port} loopback`]: ended(0, unread) }, { [`client tcp ${port} loopback`]: ended(unread, 0) }, 'reset')
+  }),
+)

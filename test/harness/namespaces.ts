@@ -1,6 +1,6 @@
 // Network namespaces of the test's own, wired by veth pairs, gone at its end. Nothing sent there leaves them.
 import { existsSync, readdirSync } from 'node:fs'
-import { run, works } from './child.ts'
+import { run, until, works } from './child.ts'
 import type { Undo } from './undo.ts'
 
 const NAMED = '/run/netns'
@@ -45,15 +45,34 @@ export function makeNamespace(undo: Undo, name: string): Namespace {
   return namespace
 }
 
-/** A veth pair, `one` in a and `two` in b, with an address at each end for every pair of addresses. */
-export function wire(a: Namespace, b: Namespace, addresses: readonly (readonly [string, string])[], [one, two] = ['v0', 'v1']): void {
+/** A veth pair, `one` in a and `two` in b, with an address at each end for every pair of addresses. Both ends are up when it resolves. */
+export async function wire(
+  a: Namespace,
+  b: Namespace,
+  addresses: readonly (readonly [string, string])[],
+  [one, two] = ['v0', 'v1'],
+): Promise<void> {
   run('ip', '-n', a.name, 'link', 'add', one, 'type', 'veth', 'peer', 'name', two, 'netns', b.name)
   for (const [own, other] of addresses) {
     a.address(own, one)
     b.address(other, two)
   }
+  a.sysctl(`net.ipv6.conf.${one}.accept_dad`, '0')
+  b.sysctl(`net.ipv6.conf.${two}.accept_dad`, '0')
   run('ip', '-n', a.name, 'link', 'set', one, 'up')
   run('ip', '-n', b.name, 'link', 'set', two, 'up')
+  await until('both ends to be up', () => isUp(a, one) && isUp(b, two))
+}
+
+/** The kernel looks at carriers once a second; IPv6 does nothing on a device before. */
+function isUp({ name }: Namespace, device: string): boolean {
+  const [link] = JSON.parse(run('ip', '-n', name, '-j', 'address', 'show', 'dev', device)) as {
+    operstate: string
+    addr_info: { tentative?: true; scope: string }[]
+  }[]
+  return (
+    link?.operstate === 'UP' && link.addr_info.some(({ scope }) => scope === 'link') && link.addr_info.every(({ tentative }) => !tentative)
+  )
 }
 
 /** Of this process. */

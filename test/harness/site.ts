@@ -1,7 +1,6 @@
 // A place for one end-to-end test: cgroups, namespaces, agents and an exporter, all gone at its end, which is checked too.
 import type { Test } from 'tap'
 import { type Cgroup, makeCgroup } from './cgroups.ts'
-import { until } from './child.ts'
 import { Exporter, type ExporterOptions } from './exporter.ts'
 import { leftSince, traces } from './leftovers.ts'
 import { makeNamespace, type Namespace } from './namespaces.ts'
@@ -50,8 +49,6 @@ export function onSite(body: (t: Test, site: Site) => Promise<void>): (t: Test) 
     } finally {
       await site.undo.all()
     }
-    // The kernel frees programs and maps a grace period after their last user.
-    await until('the kernel to let go', () => leftSince(before).length === 0, 5000).catch(() => undefined)
-    t.same(leftSince(before), [], 'nothing is left')
+    t.same(await leftSince(before), [], 'nothing is left')
   }
 }

@@ -23,6 +23,7 @@ export interface Reply {
   readonly bytes: number
   readonly ended: boolean
   readonly datagrams: number
+  readonly peerPort: number
   readonly calls: number
   readonly received: number
   readonly sent: number

@@ -94,6 +94,26 @@ static void do_begin(struct call *call)
 	fcntl(call->fd, F_SETFL, flags);
 }
 
+/* disconnect NAME: aborts the connection; the socket can be used for another one */
+static void do_disconnect(struct call *call)
+{
+	struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+	if (connect(call->fd, &nowhere, sizeof(nowhere)))
+		answer_errno();
+	else
+		answer_done();
+}
+
+/* urgent NAME: one byte out of band */
+static void do_urgent(struct call *call)
+{
+	if (send(call->fd, payload, 1, MSG_OOB) != 1)
+		answer_errno();
+	else
+		answer_done();
+}
+
 /* accept LISTENER NAME */
 static void do_accept(struct call *call)
 {
@@ -278,10 +298,23 @@ static void do_info(struct call *call)
 }
 
 const struct verb stream_verbs[] = {
-	{"socket", 3, false, do_socket},    {"bind", 3, true, do_bind},	    {"listen", 1, true, do_listen},
-	{"connect", 3, true, do_connect},   {"begin", 3, true, do_begin},   {"accept", 2, true, do_accept},
-	{"write", 2, true, do_write},	    {"read", 1, true, do_read},	    {"fastopen", 4, true, do_fastopen},
-	{"sendfile", 2, true, do_sendfile}, {"splice", 2, true, do_splice}, {"unsplice", 1, true, do_unsplice},
-	{"shutdown", 1, true, do_shutdown}, {"close", 1, true, do_close},   {"reset", 1, true, do_reset},
-	{"info", 1, true, do_info},	    {NULL, 0, false, NULL},
+	{"socket", 3, false, do_socket},
+	{"bind", 3, true, do_bind},
+	{"listen", 1, true, do_listen},
+	{"connect", 3, true, do_connect},
+	{"begin", 3, true, do_begin},
+	{"accept", 2, true, do_accept},
+	{"disconnect", 1, true, do_disconnect},
+	{"urgent", 1, true, do_urgent},
+	{"write", 2, true, do_write},
+	{"read", 1, true, do_read},
+	{"fastopen", 4, true, do_fastopen},
+	{"sendfile", 2, true, do_sendfile},
+	{"splice", 2, true, do_splice},
+	{"unsplice", 1, true, do_unsplice},
+	{"shutdown", 1, true, do_shutdown},
+	{"close", 1, true, do_close},
+	{"reset", 1, true, do_reset},
+	{"info", 1, true, do_info},
+	{NULL, 0, false, NULL},
 };
