@@ -1,0 +1,35 @@
+// `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
+import { TITLE as PAIRED, paired } from './paired.ts'
+import { TITLE as PROGRAMS, programs } from './programs.ts'
+import { render, type Section, write } from './report.ts'
+import { TITLE as SCRAPES, scrapes } from './scrapes.ts'
+import { TITLE as START, start } from './start.ts'
+import { TITLE as WALK, walk } from './walk.ts'
+
+interface Bench {
+  readonly title: string
+  readonly run: (tell: (line: string) => void) => Promise<Section>
+}
+
+const BENCHES: ReadonlyMap<string, Bench> = new Map<string, Bench>([
+  ['traffic', { title: PAIRED, run: paired }],
+  ['programs', { title: PROGRAMS, run: programs }],
+  ['walk', { title: WALK, run: walk }],
+  ['scrapes', { title: SCRAPES, run: scrapes }],
+  ['start', { title: START, run: start }],
+])
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !BENCHES.has(name))
+if (unknown.length > 0) {
+  console.error(`bench: there is no ${unknown.join(', ')}; there are ${[...BENCHES.keys()].join(', ')}`)
+  process.exit(2)
+}
+const tell = (line: string): void => console.error(`bench: ${line}`)
+const titles = [...BENCHES.values()].map(({ title }) => title)
+for (const [name, { run }] of BENCHES) {
+  if (asked.length > 0 && !asked.includes(name)) continue
+  const section = await run((line) => tell(`${name}: ${line}`))
+  console.log(render(section))
+  write(section, titles)
+}
