@@ -40,6 +40,14 @@ export async function runToTheEnd(undo: Undo, options: ExporterOptions): Promise
   return { ...(await child.end()), stderr: child.stderr }
 }
 
+/** One that is told to end so soon after its start. */
+export async function endSoon(undo: Undo, delayMs: number): Promise<Ended> {
+  const child = start(undo, { args: ['--listen', '127.0.0.1:0'] })
+  await new Promise((resolve) => setTimeout(resolve, delayMs))
+  child.kill('SIGTERM')
+  return child.end()
+}
+
 export class Exporter {
   readonly #child: Child
   readonly port: number
@@ -116,6 +124,12 @@ export class Exporter {
       if (performance.now() > end) return last
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
+  }
+
+  /** As the kernel does when memory is short. */
+  async die(): Promise<Ended> {
+    this.#child.kill('SIGKILL')
+    return this.#child.end()
   }
 
   /** Ends it as systemd and Kubernetes do. */
