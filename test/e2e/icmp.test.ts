@@ -13,9 +13,9 @@ const row = (sentPackets: number, sent: number, receivedPackets = 0, received = 
   receivedPackets,
 })
 
-async function twoHosts(site: Site): Promise<{ clientIn: Namespace; serverIn: Namespace }> {
+function twoHosts(site: Site): { clientIn: Namespace; serverIn: Namespace } {
   const [clientIn, serverIn] = [site.namespace('client'), site.namespace('server')]
-  await wire(clientIn, serverIn, [
+  wire(clientIn, serverIn, [
     ['10.11.0.1/24', '10.11.0.2/24'],
     ['fd11::1/64', 'fd11::2/64'],
   ])
@@ -30,7 +30,7 @@ for (const [family, protocol, far, near] of [
   t.test(
     `a ping socket’s requests and replies over ${protocol} are counted at it, the kernel’s replies at nobody`,
     onSite(async (t, site) => {
-      const { client, exporter, flows } = await twoEnds(t, site, await twoHosts(site))
+      const { client, exporter, flows } = await twoEnds(t, site, twoHosts(site))
       await client.say(`socket p ${family} ping`)
       t.match(await client.say(`ping p ${far} 56 3`), { sent: 3, replies: 3, others: 0 })
       t.match(await client.say(`ping p ${near} 1000 2`), { sent: 2, replies: 2, others: 0 })
@@ -47,7 +47,7 @@ for (const [family, protocol, far, near] of [
   t.test(
     `a raw socket’s requests and replies over ${protocol} are counted at it`,
     onSite(async (t, site) => {
-      const { client, flows } = await twoEnds(t, site, await twoHosts(site))
+      const { client, flows } = await twoEnds(t, site, twoHosts(site))
       // Finding the neighbour would reach a raw ICMPv6 socket too: let it be over.
       await client.each(`socket p ${family} ping`, `ping p ${far} 0 1`, 'close p')
       await client.say(`socket r ${family} raw ${family === 4 ? 1 : 58}`)
@@ -63,7 +63,7 @@ for (const [family, protocol, far, near] of [
 t.test(
   'a protocol of one’s own over raw sockets is told by its number',
   onSite(async (t, site) => {
-    const { server, client, cgroups, exporter } = await twoEnds(t, site, await twoHosts(site))
+    const { server, client, cgroups, exporter } = await twoEnds(t, site, twoHosts(site))
     await server.each('socket s 4 raw 253', 'bind s 10.11.0.2 0')
     await client.each('socket c 4 raw 253', 'sendto c 10.11.0.2 0 700 3')
     // A raw socket reads the IP header too.

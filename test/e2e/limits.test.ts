@@ -44,7 +44,7 @@ t.test(
   'ORB8_FLOW_ENTRIES=1024 and 5,000 peers: sums by container are exact, and the overflow is counted',
   onSite(async (t, site) => {
     const [left, right] = [site.namespace('client'), site.namespace('server')]
-    await wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
+    wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
     left.run('ip', 'route', 'add', '10.32.0.0/16', 'via', '10.11.0.2')
     right.run('ip', 'route', 'add', 'local', '10.32.0.0/16', 'dev', 'lo')
     const cgroups = { server: site.cgroup('server'), client: site.cgroup('client') }
@@ -176,7 +176,7 @@ t.test(
   'public peers are one external row, those in a named network a row by its name',
   onSite(async (t, site) => {
     const [left, right] = [site.namespace('client'), site.namespace('server')]
-    await wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
+    wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
     for (const net of ['203.0.113.0/24', '198.51.100.0/24', '172.20.0.0/16']) {
       left.run('ip', 'route', 'add', net, 'via', '10.11.0.2')
       right.run('ip', 'route', 'add', 'local', net, 'dev', 'lo')

@@ -11,9 +11,9 @@ import { close, connect, exchange, listen } from '../harness/streams.ts'
 const SERVER = '10.11.0.2'
 const SERVER6 = 'fd11::2'
 
-async function twoHosts(site: Site): Promise<{ clientIn: Namespace; serverIn: Namespace }> {
+function twoHosts(site: Site): { clientIn: Namespace; serverIn: Namespace } {
   const [clientIn, serverIn] = [site.namespace('client'), site.namespace('server')]
-  await wire(clientIn, serverIn, [
+  wire(clientIn, serverIn, [
     ['10.11.0.1/24', `${SERVER}/24`],
     ['fd11::1/64', `${SERVER6}/64`],
   ])
@@ -32,7 +32,7 @@ for (const [family, at] of [
   t.test(
     `between two hosts over ${family}`,
     onSite(async (t, site) => {
-      const { server, client, flows } = await twoEnds(t, site, await twoHosts(site))
+      const { server, client, flows } = await twoEnds(t, site, twoHosts(site))
       const port = await connect(server, client, { at })
       await exchange(server, client, 3_000_000, 4_000_000)
       await close(server, client)
@@ -44,7 +44,7 @@ for (const [family, at] of [
 t.test(
   'segments lost on the way are sent again and counted as retransmitted, not as bytes',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter, flows } = await twoEnds(t, site, hosts)
     const port = await connect(server, client, { at: SERVER })
     // One in 23 both ways: no timer's luck is needed.
@@ -71,7 +71,7 @@ t.test(
 t.test(
   'segments that the sender’s own queue drops are not counted twice',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     hosts.clientIn.run('tc', 'qdisc', 'add', 'dev', 'v0', 'root', 'tbf', 'rate', '40mbit', 'burst', '20000', 'limit', '30000')
     const { server, client, flows } = await twoEnds(t, site, hosts)
     const port = await connect(server, client, { at: SERVER })
@@ -87,7 +87,7 @@ t.test(
 t.test(
   'attempts that are refused or never answered leave no bytes and no connection; the next one counts',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter, flows } = await twoEnds(t, site, hosts)
     hosts.serverIn.run(
       'nft',
@@ -110,7 +110,7 @@ t.test(
 t.test(
   'a connection broken off by the network counts what was sent into the dark once, and is closed',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter } = await twoEnds(t, site, hosts)
     const port = await connect(server, client, { at: SERVER })
     await exchange(server, client, 100, 200)
@@ -131,7 +131,7 @@ t.test(
 t.test(
   'Fast Open: data in the SYN is counted at both ends',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     for (const host of [hosts.clientIn, hosts.serverIn]) host.sysctl('net.ipv4.tcp_fastopen', '3')
     const { server, client, flows } = await twoEnds(t, site, hosts)
     const port = await listen(server, { at: SERVER })
@@ -162,7 +162,7 @@ t.test(
 t.test(
   'Fast Open: a server that answers and closes before the handshake is over counts its answer',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     for (const host of [hosts.clientIn, hosts.serverIn]) host.sysctl('net.ipv4.tcp_fastopen', '519')
     // 519: client and server, both without a cookie.
     const { server, client, flows } = await twoEnds(t, site, hosts)
@@ -193,7 +193,7 @@ for (const [clientKind, what] of [
     what,
     multipath,
     onSite(async (t, site) => {
-      const hosts = await twoHosts(site)
+      const hosts = twoHosts(site)
       for (const host of [hosts.clientIn, hosts.serverIn]) host.sysctl('net.mptcp.enabled', '1')
       const { server, client, cgroups, exporter, flows } = await twoEnds(t, site, hosts)
       const port = await connect(server, client, { at: SERVER, kind: 'mptcp', clientKind })

@@ -144,7 +144,7 @@ t.test(
   'a connection in a network namespace deleted by name counts on',
   onSite(async (t, site) => {
     const [left, right] = [site.namespace('a'), site.namespace('b')]
-    await wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
+    wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
     const { server, client, flows } = await twoEnds(t, site, { serverIn: right, clientIn: left })
     const port = await connect(server, client, { at: '10.11.0.2' })
     await exchange(server, client, 10, 20)
@@ -199,7 +199,7 @@ t.test(
   'connections open before the start inside namespaces, half-closed, and not yet accepted are adopted too',
   onSite(async (t, site) => {
     const [left, right] = [site.namespace('a'), site.namespace('b')]
-    await wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
+    wire(left, right, [['10.11.0.1/24', '10.11.0.2/24']])
     const cgroups = { server: site.cgroup('server'), client: site.cgroup('client') }
     const server = site.agent({ cgroup: cgroups.server, namespace: right })
     const client = site.agent({ cgroup: cgroups.client, namespace: left })

@@ -16,9 +16,9 @@ const row = (sentPackets: number, sent: number, receivedPackets = 0, received = 
 })
 const turned = ({ sent, received, sentPackets = 0, receivedPackets = 0 }: Row): Row => row(receivedPackets, received, sentPackets, sent)
 
-async function twoHosts(site: Site): Promise<{ clientIn: Namespace; serverIn: Namespace }> {
+function twoHosts(site: Site): { clientIn: Namespace; serverIn: Namespace } {
   const [clientIn, serverIn] = [site.namespace('client'), site.namespace('server')]
-  await wire(clientIn, serverIn, [
+  wire(clientIn, serverIn, [
     ['10.11.0.1/24', `${SERVER}/24`],
     ['fd11::1/64', 'fd11::2/64'],
   ])
@@ -72,7 +72,7 @@ for (const [what, at, to, family] of [
 t.test(
   'a batch sent by one call (UDP_SEGMENT) counts its datagrams, whether they arrive one by one or together (UDP_GRO)',
   onSite(async (t, site) => {
-    const { server, client, flows } = await twoEnds(t, site, await twoHosts(site))
+    const { server, client, flows } = await twoEnds(t, site, twoHosts(site))
     const [single, together] = [await serve(server, SERVER, 5001), 5002]
     await server.each('socket g 4 udp', 'option g gro 1', `bind g ${SERVER} ${together}`)
     await client.each('socket c 4 udp', 'option c segment 1000')
@@ -106,7 +106,7 @@ for (const [family, at] of [
   t.test(
     `a datagram too large for a frame counts once, in fragments over ${family}`,
     onSite(async (t, site) => {
-      const { server, client, flows } = await twoEnds(t, site, await twoHosts(site))
+      const { server, client, flows } = await twoEnds(t, site, twoHosts(site))
       const port = await serve(server, at, 5001)
       await client.each(`socket c ${family === 'IPv4' ? 4 : 6} udp`, `sendto c ${at} ${port} 20001 3`)
       t.match(await server.say('recv s 3'), { datagrams: 3, bytes: 60_003 })
@@ -142,7 +142,7 @@ t.test(
 t.test(
   'multicast counts once at the sender and once at each receiver, its own host’s too',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter } = await twoEnds(t, site, hosts)
     const near = site.cgroup('near')
     const beside = site.agent({ cgroup: near, namespace: hosts.clientIn })
@@ -167,7 +167,7 @@ t.test(
 t.test(
   'multicast over IPv6 counts the same',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter } = await twoEnds(t, site, hosts)
     const near = site.cgroup('near')
     const beside = site.agent({ cgroup: near, namespace: hosts.clientIn })
@@ -189,7 +189,7 @@ t.test(
 t.test(
   'broadcast counts once at the sender and once at the receiver',
   onSite(async (t, site) => {
-    const { server, client, cgroups, exporter } = await twoEnds(t, site, await twoHosts(site))
+    const { server, client, cgroups, exporter } = await twoEnds(t, site, twoHosts(site))
     await serve(server, '0.0.0.0', 5001)
     await client.each('socket c 4 udp', 'option c broadcast 1', 'sendto c 10.11.0.255 5001 300 4')
     t.equal((await server.say('recv s 4')).bytes, 1200)
@@ -205,7 +205,7 @@ t.test(
 t.test(
   'who is the server: a port named at bind; not a port left to the kernel, nor a source port before a well-known one',
   onSite(async (t, site) => {
-    const { server, client, flows } = await twoEnds(t, site, await twoHosts(site))
+    const { server, client, flows } = await twoEnds(t, site, twoHosts(site))
     await serve(server, SERVER, 53)
     await client.each('socket any 4 udp', 'bind any 10.11.0.1 0', `sendto any ${SERVER} 53 10 1`)
     await client.each('socket chosen 4 udp', 'bind chosen 10.11.0.1 33333', `sendto chosen ${SERVER} 53 20 1`)
@@ -250,7 +250,7 @@ t.test(
 t.test(
   'a DNAT inside the socket’s own namespace does not tear a connected socket’s flow apart',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, flows } = await twoEnds(t, site, hosts)
     // The client dials 10.99.0.1:53, as a pod dials its cluster's DNS; the packets go to the server's 5353.
     hosts.clientIn.run('ip', 'route', 'add', '10.99.0.0/24', 'via', SERVER)
@@ -274,7 +274,7 @@ t.test(
 t.test(
   'a redirect inside the server’s own namespace does not tear its flow apart; an unconnected client’s bytes stay exact',
   onSite(async (t, site) => {
-    const hosts = await twoHosts(site)
+    const hosts = twoHosts(site)
     const { server, client, cgroups, exporter, flows } = await twoEnds(t, site, hosts)
     hosts.serverIn.run(
       'nft',

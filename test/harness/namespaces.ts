@@ -1,6 +1,6 @@
 // Network namespaces of the test's own, wired by veth pairs, gone at its end. Nothing sent there leaves them.
 import { existsSync, readdirSync } from 'node:fs'
-import { run, until, works } from './child.ts'
+import { run, works } from './child.ts'
 import type { Undo } from './undo.ts'
 
 const NAMED = '/run/netns'
@@ -35,6 +35,9 @@ export class Namespace {
   }
 }
 
+/** Of 20 ms each. */
+const UP_TRIES = 500
+
 let made = 0
 
 export function makeNamespace(undo: Undo, name: string): Namespace {
@@ -45,13 +48,8 @@ export function makeNamespace(undo: Undo, name: string): Namespace {
   return namespace
 }
 
-/** A veth pair, `one` in a and `two` in b, with an address at each end for every pair of addresses. Both ends are up when it resolves. */
-export async function wire(
-  a: Namespace,
-  b: Namespace,
-  addresses: readonly (readonly [string, string])[],
-  [one, two] = ['v0', 'v1'],
-): Promise<void> {
+/** A veth pair, `one` in a and `two` in b, with an address at each end for every pair of addresses. Both ends are up when it returns. */
+export function wire(a: Namespace, b: Namespace, addresses: readonly (readonly [string, string])[], [one, two] = ['v0', 'v1']): void {
   run('ip', '-n', a.name, 'link', 'add', one, 'type', 'veth', 'peer', 'name', two, 'netns', b.name)
   for (const [own, other] of addresses) {
     a.address(own, one)
@@ -61,7 +59,10 @@ export async function wire(
   b.sysctl(`net.ipv6.conf.${two}.accept_dad`, '0')
   run('ip', '-n', a.name, 'link', 'set', one, 'up')
   run('ip', '-n', b.name, 'link', 'set', two, 'up')
-  await until('both ends to be up', () => isUp(a, one) && isUp(b, two))
+  for (let i = 0; !isUp(a, one) || !isUp(b, two); i++) {
+    if (i === UP_TRIES) throw new Error(`${one} and ${two} never came up`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+  }
 }
 
 /** The kernel looks at carriers once a second; IPv6 does nothing on a device before. */
