@@ -1,7 +1,7 @@
 // Traffic with and without the exporter, in turns on the same machine within seconds. Knows when to run; nothing of programs.
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Undo } from '../test/harness/undo.ts'
+import { attachEmpty } from './empty.ts'
 import { Scraper, startExporter } from './exporter.ts'
 import { setAdopting, strangers } from './kernel-view.ts'
 import { Place } from './place.ts'
@@ -9,8 +9,8 @@ import { digits, type Section, shownRatio, spread, verdict } from './report.ts'
 import { type Block, ratioOfMedians } from './statistics.ts'
 import { runClient, WORKLOADS, type Workload } from './workloads.ts'
 
-/** Each is: without, with, with, without. */
-const BLOCKS = 10
+/** Each is: without, empty programs, with, with, empty programs, without. */
+const BLOCKS = 7
 const RUN_SECONDS = 2
 /** What a new exporter still has to do after it is ready, and its garbage. */
 const SETTLE_MS = 300
@@ -21,17 +21,12 @@ const SCRAPE_EVERY_SECONDS = 15
 
 export const TITLE = 'Traffic with and without the exporter'
 
-interface Run {
-  readonly perSecond: number
-  /** Busy time of the whole machine for each. */
-  readonly cpuUs: number
-}
-
+/** Transactions a second, of each run of each block. */
 interface Rounds {
-  /** Of each block: the run before, the two with, the run after. */
-  readonly before: Run[]
-  readonly with: [Run, Run][]
-  readonly after: Run[]
+  readonly before: number[]
+  readonly empty: [number, number][]
+  readonly with: [number, number][]
+  readonly after: number[]
 }
 
 export async function paired(tell: (line: string) => void): Promise<Section> {
@@ -44,13 +39,12 @@ export async function paired(tell: (line: string) => void): Promise<Section> {
   return {
     title: TITLE,
     method: [
-      `Client and server in two network namespaces on a veth pair, both on one core, so that every nanosecond spent shows; the exporter has both cores.`,
-      `${BLOCKS} blocks of four runs of ${RUN_SECONDS} s: without, with, with, without; the exporter is started and ended each time, with`,
-      `default settings and a scrape every ${SCRAPE_EVERY_SECONDS} s of its running, adoption over (see below). Ratios are of medians, with:without, in brackets the 95 %`,
-      `interval of a bootstrap over blocks. *Noise floor*: the same ratio of the last runs to the first runs of the blocks, both without. *CPU*: busy time of the whole`,
-      `machine for one transaction, with:without.`,
+      `Client and server in two network namespaces on a veth pair, both on one core, which they keep busy: the ratio is that of core time for one transaction, of both ends`,
+      `together. ${BLOCKS} blocks of runs of ${RUN_SECONDS} s: without, with empty programs at the same hooks, with, with, empty, without. The exporter is started and ended each time, on`,
+      `all cores, with default settings, scraped every ${SCRAPE_EVERY_SECONDS} s of its running, adoption over (see below). Ratios are of medians to those without, in brackets the 95 % interval of a`,
+      `bootstrap over blocks. *Noise floor*: the same ratio of the last runs of the blocks to the first, both without. *Empty*: what the kernel takes for calling any program there.`,
     ].join(' '),
-    head: ['', 'without', 'with', 'ratio', 'target', 'noise floor', 'CPU'],
+    head: ['', 'without', 'with', 'ratio', 'target', 'noise floor', 'empty'],
     rows,
   }
 }
@@ -61,23 +55,27 @@ async function compare(workload: Workload, tell: (line: string) => void): Promis
     const place = new Place(undo)
     const server = workload.serve(place)
     const [port = 0] = await server.ports()
-    const run = async (...pids: number[]): Promise<Run> => {
+    const run = async (...pids: number[]): Promise<number> => {
       await quiet(pids, tell)
-      const busy = busyMs()
-      const { perSecond, transactions, failures } = await runClient(place, workload, port, RUN_SECONDS)
+      const { perSecond, failures } = await runClient(place, workload, port, RUN_SECONDS)
       if (failures > 0) tell(`${failures} failures`)
-      return { perSecond, cpuUs: ((busyMs() - busy) * 1000) / transactions }
+      return perSecond
     }
-    const rounds: Rounds = { before: [], with: [], after: [] }
+    const empty = async (): Promise<number> => {
+      using _ = attachEmpty()
+      return await run()
+    }
+    const rounds: Rounds = { before: [], empty: [], with: [], after: [] }
     await run() // caches and tables warm up
     let unscraped = 0
     for (let block = 0; block < BLOCKS; block++) {
       rounds.before.push(await run())
+      const first = await empty()
       const exporter = await startExporter(undo)
       setAdopting(exporter.pid, false)
       await sleep(SETTLE_MS)
       using scraper = new Scraper(exporter.port)
-      const scraped = async (): Promise<Run> => {
+      const scraped = async (): Promise<number> => {
         unscraped += RUN_SECONDS
         const due = unscraped >= SCRAPE_EVERY_SECONDS
         if (due) unscraped = 0
@@ -86,6 +84,7 @@ async function compare(workload: Workload, tell: (line: string) => void): Promis
       }
       rounds.with.push([await scraped(), await scraped()])
       await exporter.stop()
+      rounds.empty.push([first, await empty()])
       rounds.after.push(await run())
     }
     await server.stop()
@@ -104,33 +103,24 @@ async function quiet(pids: readonly number[], tell: (line: string) => void): Pro
   }
 }
 
-function rowOf({ name, unit, scale, least }: Workload, rounds: Rounds): string[] {
-  const blocks = (above: (block: number) => readonly Run[], below: (block: number) => readonly Run[], of: keyof Run): Block[] =>
-    rounds.with.map((_, block) => ({ above: above(block).map((run) => run[of]), below: below(block).map((run) => run[of]) }))
-  const before = (block: number): readonly Run[] => rounds.before.slice(block, block + 1)
-  const after = (block: number): readonly Run[] => rounds.after.slice(block, block + 1)
-  const without = (block: number): readonly Run[] => [...before(block), ...after(block)]
-  const exporter = (block: number): readonly Run[] => rounds.with[block] ?? []
-  const ratio = ratioOfMedians(blocks(exporter, without, 'perSecond'))
-  const show = (runs: readonly Run[]): string =>
+function rowOf({ name, unit, scale, least }: Workload, { before, empty, with: exporter, after }: Rounds): string[] {
+  const without = before.map((first, block) => [first, after[block] ?? Number.NaN])
+  const blocks = (above: readonly (readonly number[])[], below: readonly (readonly number[])[]): Block[] =>
+    above.map((runs, block) => ({ above: runs, below: below[block] ?? [] }))
+  const each = (runs: readonly number[]): number[][] => runs.map((run) => [run])
+  const show = (runs: readonly number[]): string =>
     spread(
-      runs.map(({ perSecond }) => perSecond / scale),
+      runs.map((perSecond) => perSecond / scale),
       digits(1),
     )
+  const ratio = ratioOfMedians(blocks(exporter, without))
   return [
     `${name}, ${unit}`,
-    show([...rounds.before, ...rounds.after]),
-    show(rounds.with.flat()),
+    show(without.flat()),
+    show(exporter.flat()),
     shownRatio(ratio),
     verdict(ratio, least),
-    shownRatio(ratioOfMedians(blocks(after, before, 'perSecond'))),
-    shownRatio(ratioOfMedians(blocks(exporter, without, 'cpuUs'))),
+    shownRatio(ratioOfMedians(blocks(each(after), each(before)))),
+    shownRatio(ratioOfMedians(blocks(empty, without))),
   ]
-}
-
-/** All cores: everything but idle, waiting for disks, and what the host took. */
-function busyMs(): number {
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] =
-    readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]?.split(/\s+/).slice(1).map(Number) ?? []
-  return (user + nice + system + irq + softirq) * 10
 }

@@ -10,6 +10,7 @@ export const SERVER = '10.89.0.2'
 export const MANY = '10.89.128.0'
 /** Both ends share it: no waking of another core, whose cost varies most of all, and every nanosecond spent shows. */
 export const TRAFFIC_CORE = 1
+export const OTHER_CORE = 0
 export const ALL_CORES = '0-1023'
 
 type Options = Readonly<Record<string, string | number | true>>
@@ -32,17 +33,17 @@ export class Place {
   }
 
   client(command: string, options: Options): Bulk {
-    return pinned(() => new Bulk(this.#undo, { namespace: this.#client, cgroup: this.#cgroup }, command, options))
+    return pinned(TRAFFIC_CORE, () => new Bulk(this.#undo, { namespace: this.#client, cgroup: this.#cgroup }, command, options))
   }
 
-  server(command: string, options: Options): Bulk {
-    return pinned(() => new Bulk(this.#undo, { namespace: this.#server, cgroup: this.#cgroup }, command, options))
+  server(command: string, options: Options, core = TRAFFIC_CORE): Bulk {
+    return pinned(core, () => new Bulk(this.#undo, { namespace: this.#server, cgroup: this.#cgroup }, command, options))
   }
 }
 
 /** A child inherits the cores of the thread that starts it. */
-function pinned<T>(start: () => T): T {
-  run('taskset', '-cp', String(TRAFFIC_CORE), String(process.pid))
+function pinned<T>(core: number, start: () => T): T {
+  run('taskset', '-cp', String(core), String(process.pid))
   try {
     return start()
   } finally {

@@ -1,10 +1,7 @@
 // What each program takes at each run, beside a program that does nothing at the same hook. Knows hooks; nothing of speed.
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Links } from '../src/kernel/attach.ts'
-import { loadObject } from '../src/kernel/object.ts'
-import { CGROUP_ROOT } from '../test/harness/cgroups.ts'
 import { Undo } from '../test/harness/undo.ts'
+import { attachEmpty } from './empty.ts'
 import { startExporter } from './exporter.ts'
 import { runsOf, setAdopting, withStats } from './kernel-view.ts'
 import { ManyFlows } from './many-flows.ts'
@@ -13,7 +10,6 @@ import { below, digits, type Section, spread } from './report.ts'
 import { quantile } from './statistics.ts'
 import { runClient, WORKLOADS } from './workloads.ts'
 
-const EMPTY = join(import.meta.dirname, '..', 'dist', 'bench', 'empty.bpf.o')
 const PASSES = 7
 const SECONDS = 1
 const DATAGRAMS = 300_000
@@ -62,12 +58,7 @@ export async function programs(tell: (line: string) => void): Promise<Section> {
 }
 
 async function measureAll(undo: Undo, tell: (line: string) => void): Promise<string[][]> {
-  using object = loadObject(EMPTY, { entries: {}, values: {} })
-  using links = new Links()
-  for (const [name, program] of object.programs()) {
-    if (name === 'empty_state') links.attach(name, program)
-    else links.attachToCgroup(name, program, CGROUP_ROOT)
-  }
+  using _ = attachEmpty()
   const place = new Place(undo)
   const flows = await ManyFlows.open(undo, 100)
   const exporter = await startExporter(undo)

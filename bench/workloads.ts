@@ -1,5 +1,5 @@
 // The traffic whose speed is compared: a server, and a client that runs for a while and says how much it did.
-import { MANY, type Place, SERVER } from './place.ts'
+import { MANY, OTHER_CORE, type Place, SERVER } from './place.ts'
 
 export interface Workload {
   readonly name: string
@@ -28,6 +28,14 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
     scale: 1e3,
     least: 0.99,
     serve: (place) => place.server('echo', { limit: LIMIT, address: SERVER, size: SIZE }),
+    client: ['rr', { address: SERVER, size: SIZE }],
+  },
+  apart: {
+    name: 'TCP request and response, 64 bytes, each end on a core of its own',
+    unit: '1,000/s',
+    scale: 1e3,
+    least: 0.99,
+    serve: (place) => place.server('echo', { limit: LIMIT, address: SERVER, size: SIZE }, OTHER_CORE),
     client: ['rr', { address: SERVER, size: SIZE }],
   },
   stream: {
