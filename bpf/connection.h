@@ -97,28 +97,30 @@ static __always_inline int is_news(const struct flow_counts *n)
 		n->adopted | n->closed) != 0;
 }
 
-/* One fold: of a walk, or the last one. Returns 1 where this call closed the connection. */
-static __always_inline int fold(struct connection *c, struct sock *sk, int last)
+/* One fold: of a walk, or the last one. The storage is left to go with its socket: deleting it here would cost microseconds, by way
+ * of RCU tasks trace. */
+static __always_inline void fold(struct connection *c, struct sock *sk, int last)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct flow_counts news = {};
-	int open;
+	int open, ended;
 
 	if (!tp)
-		return 0;
+		return;
 	bpf_spin_lock(&c->lock);
 	open = c->phase == OPEN;
+	ended = last && c->phase != CLOSED;
 	if (open) {
 		take_news(c, tp, sk, &news);
-		if (last) {
-			news.closed = 1;
-			c->phase = CLOSED;
-		}
+		news.closed = last;
 	}
+	if (ended)
+		c->phase = CLOSED;
 	bpf_spin_unlock(&c->lock);
 	if (open && is_news(&news))
 		count_flow(&c->key, &news);
-	return open && last;
+	if (ended)
+		__sync_fetch_and_add(&totals.tracked, -1);
 }
 
 static __always_inline void set_key(struct flow_key *key, const struct sock *sk, __u8 role)
@@ -139,27 +141,25 @@ static __always_inline void set_key(struct flow_key *key, const struct sock *sk,
 	fold_remote(key);
 }
 
-/* Storage for a socket that has none, within the limit; counts what could not be had. */
-static __always_inline int store(struct sock *sk, struct connection *fresh, int tell)
+/* Is there room to watch one more? Counts where there is none. */
+static __always_inline int has_room(int tell)
 {
-	if (totals.tracked >= (__s64)settings.sockets) {
-		if (tell)
-			__sync_fetch_and_add(&totals.untracked_limit, 1);
-		return 0;
-	}
-	if (!bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE)) {
-		if (tell)
-			__sync_fetch_and_add(&totals.untracked_memory, 1);
-		return 0;
-	}
-	__sync_fetch_and_add(&totals.tracked, 1);
-	return 1;
+	if (totals.tracked < (__s64)settings.sockets)
+		return 1;
+	if (tell)
+		__sync_fetch_and_add(&totals.untracked_limit, 1);
+	return 0;
 }
 
-static __always_inline void forget(struct sock *sk)
+/* Storage for a socket that has none, within the limit; counts what could not be had. */
+static __always_inline void store(struct sock *sk, struct connection *fresh, int tell)
 {
-	if (bpf_sk_storage_delete(&connections, sk) == 0)
-		__sync_fetch_and_add(&totals.tracked, -1);
+	if (!has_room(tell))
+		return;
+	if (bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE))
+		__sync_fetch_and_add(&totals.tracked, 1);
+	else if (tell)
+		__sync_fetch_and_add(&totals.untracked_memory, 1);
 }
 
 static __always_inline int is_connected(__u8 state)

@@ -18,7 +18,9 @@ const HASH_ENTRY_BYTES = 64
 /** Socket storage of one connection with what the kernel keeps beside it, measured. */
 const SOCKET_BYTES = 400
 
-const CGROUP_PROGRAMS = ['orb8_egress', 'orb8_ingress', 'orb8_bind4', 'orb8_bind6', 'orb8_sock_create'] as const
+const CGROUP_PROGRAMS = ['orb8_tcp_events', 'orb8_egress', 'orb8_ingress', 'orb8_bind4', 'orb8_bind6', 'orb8_sock_create'] as const
+/** Programs that count; the others only help them. */
+const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
 
 export interface DatapathOptions {
   /** The cgroup v2 directory below which sockets are seen. */
@@ -113,15 +115,10 @@ export class SocketDatapath implements AsyncDisposable {
   #attach(cgroupRoot: string): void {
     const programs = this.#object.programs()
     this.#refused = [...this.#refused, ...attachAll(this.#object, this.#links, programs, cgroupRoot)]
-    const first = this.#refused[0]
-    if (
-      first === undefined ||
-      this.programs()
-        .values()
-        .some((runs) => runs)
-    )
-      return
-    throw new KernelError('attach any kernel program', first.reason, first.remedy)
+    const runs = this.programs()
+    if (COUNTING.some((name) => runs.get(name) === true)) return
+    const first = this.#refused[0] ?? { reason: 'ENOENT', remedy: 'the object file has none' }
+    throw new KernelError('attach any program that counts', first.reason, first.remedy)
   }
 
   /** Each program, and whether it runs. */

@@ -9,7 +9,7 @@ export interface Step {
 const open = new Set<Undo>()
 let hooked = false
 
-/** tap ends a file that takes too long by SIGTERM. */
+/** tap ends a file that takes too long by SIGALRM. */
 function hook(): void {
   if (hooked) return
   hooked = true
@@ -20,6 +20,7 @@ function hook(): void {
     ['SIGTERM', 15],
     ['SIGINT', 2],
     ['SIGHUP', 1],
+    ['SIGALRM', 14],
   ] as const)
     process.once(signal, () => process.exit(128 + number))
 }

@@ -5,19 +5,11 @@ import { KernelError } from '../../src/errors.ts'
 import { Links } from '../../src/kernel/attach.ts'
 import { lastWords, loadObject, SOCKET_OBJECT, tryPrograms } from '../../src/kernel/object.ts'
 import { probePrograms } from '../../src/kernel/probe.ts'
+import { compileBpf } from '../harness/compile.ts'
 
 const NOTHING_SET = { entries: {}, values: {} }
 
-function compile(name: string, directory: string): string {
-  const source = fileURLToPath(new URL(name, import.meta.url))
-  const object = `${directory}/${name.replace('.c', '.o')}`
-  const include = `/usr/include/${execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim()}-linux-gnu`
-  const clang = execFileSync('bash', ['-c', 'command -v clang || ls /usr/bin/clang-[0-9]* | sort -V | tail -1'], {
-    encoding: 'utf8',
-  }).trim()
-  execFileSync(clang, ['-target', 'bpf', '-g', '-O2', '-mcpu=v3', '-idirafter', include, '-c', source, '-o', object])
-  return object
-}
+const compile = (name: string, directory: string): string => compileBpf(fileURLToPath(new URL(name, import.meta.url)), directory)
 
 t.test('every program of the socket datapath loads on this kernel', async (t) => {
   using object = loadObject(SOCKET_OBJECT, NOTHING_SET)
@@ -68,14 +60,15 @@ t.test('the last words of a verifier log are the line before its counts', async 
 t.test('links are let go last first, and by name', async (t) => {
   using object = loadObject(SOCKET_OBJECT, NOTHING_SET)
   const links = new Links()
-  for (const [name, program] of object.programs()) if (name.startsWith('orb8_tcp_state')) links.attach(name, program)
+  for (const [name, program] of object.programs()) if (/^orb8_(tcp_state|find_listeners)$/.test(name)) links.attach(name, program)
   t.ok(links.has('orb8_tcp_state'))
   t.ok(links.fd('orb8_tcp_state') > 0)
   links.detach('orb8_tcp_state')
   t.notOk(links.has('orb8_tcp_state'))
   t.throws(() => links.fd('orb8_tcp_state'), KernelError)
+  t.ok(links.has('orb8_find_listeners'))
   links[Symbol.dispose]()
-  t.notOk(links.has('orb8_tcp_state_nested'))
+  t.notOk(links.has('orb8_find_listeners'))
 })
 
 function loadedPrograms(): readonly string[] {
