@@ -1,4 +1,5 @@
 // `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
+import { loadavg } from 'node:os'
 import { TITLE as PAIRED, paired } from './paired.ts'
 import { TITLE as PROGRAMS, programs } from './programs.ts'
 import { render, type Section, write } from './report.ts'
@@ -29,7 +30,9 @@ const tell = (line: string): void => console.error(`bench: ${line}`)
 const titles = [...BENCHES.values()].map(({ title }) => title)
 for (const [name, { run }] of BENCHES) {
   if (asked.length > 0 && !asked.includes(name)) continue
-  const section = await run((line) => tell(`${name}: ${line}`))
+  const load = loadavg()[0]?.toFixed(1)
+  const measured = await run((line) => tell(`${name}: ${line}`))
+  const section = { ...measured, remarks: [...(measured.remarks ?? []), `Load of the machine in the minute before: ${load}.`] }
   console.log(render(section))
   write(section, titles)
 }
