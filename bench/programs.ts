@@ -26,7 +26,7 @@ interface Kind {
 
 const EGRESS = [['orb8_egress'], 'empty_egress'] as const
 const INGRESS = [['orb8_ingress'], 'empty_ingress'] as const
-const STATE = [['orb8_tcp_state', 'orb8_tcp_state_nested'], 'empty_state'] as const
+const STATE = [['orb8_tcp_state', 'orb8_tcp_events'], 'empty_state'] as const
 
 const KINDS: readonly Kind[] = [
   { name: 'TCP packet', adopting: false, programs: [EGRESS, INGRESS], limitNs: 30, traffic: clientOf('rr') },

@@ -78,14 +78,15 @@ static __always_inline int skip_extensions(struct __sk_buff *skb, struct packet 
 static __always_inline int read_headers(struct __sk_buff *skb, struct packet *p)
 {
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		struct ipv4_header h;
+		void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+		struct ipv4_header *h = data;
 
-		if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)))
+		if ((void *)(h + 1) > end) /* never: IP has it in the linear part, in both directions */
 			return 0;
-		p->payload = h.length * 4;
-		p->protocol = h.protocol;
-		set_ipv4(p->source, h.source);
-		set_ipv4(p->destination, h.destination);
+		p->payload = h->length * 4;
+		p->protocol = h->protocol;
+		set_ipv4(p->source, h->source);
+		set_ipv4(p->destination, h->destination);
 		return 1;
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {

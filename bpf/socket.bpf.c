@@ -171,11 +171,12 @@ SEC("iter/bpf_sk_storage_map")
 int orb8_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct sock *sk = ctx->sk;
+	const struct connection *seen = ctx->value;
 	struct connection *c;
 	int gone;
 
 	breathe(ctx->meta);
-	if (!sk || !ctx->value)
+	if (!sk || !seen || is_still(seen, sk))
 		return 0;
 	/* The lock is refused on ctx->value and taken on what the helper returns. */
 	c = bpf_sk_storage_get(&connections, sk, 0, 0);
