@@ -41,18 +41,19 @@ static __always_inline void breathe(struct bpf_iter_meta *meta)
 		bpf_seq_write(meta->seq, "", 1);
 }
 
-/* A socket enters its handshake as a client, perhaps not for the first time. */
-static __always_inline void begin_connect(struct sock *sk, int tell)
+/* A socket enters its handshake as a client, perhaps not for the first time. Where there is no room, the end of the handshake
+ * tells. */
+static __always_inline void begin_connect(struct sock *sk)
 {
 	struct connection fresh = {.phase = CONNECTING, .role = ROLE_CLIENT};
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	int again;
 
 	if (!c) {
-		store(sk, &fresh, tell);
+		store(sk, &fresh, 0);
 		return;
 	}
-	if (c->phase != CLOSED || !has_room(tell))
+	if (c->phase != CLOSED || !has_room(0))
 		return;
 	bpf_spin_lock(&c->lock);
 	again = c->phase == CLOSED;
@@ -69,9 +70,9 @@ static __always_inline void begin_connect(struct sock *sk, int tell)
 
 /* The handshake is over, or a Fast Open child leaves before its end: from here on there are ends and counters. A SYN sent has
  * taken one sequence number, which bytes_acked holds by now. */
-static __always_inline void open_connection(struct sock *sk, int old, int tell)
+static __always_inline void open_connection(struct sock *sk, int before, int tell)
 {
-	struct connection fresh = {.phase = OPEN, .role = old == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER};
+	struct connection fresh = {.phase = OPEN, .role = before == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER};
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	struct tcp_sock *tp;
 
@@ -112,25 +113,25 @@ static __always_inline void close_connection(struct sock *sk)
 /* Runs before the state is stored: sk still has the old one. Often in softirq on behalf of somebody else, so the current task
  * says nothing. MPTCP's own sockets come here with protocol 262; their subflows carry the bytes. Doing it twice is doing it
  * once. */
-static __always_inline int on_state(struct sock *sk, int old, int new, int tell)
+static __always_inline int on_state(struct sock *sk, int before, int after, int tell)
 {
-	if (new != TCP_CLOSE &&new != TCP_SYN_SENT &&new != TCP_ESTABLISHED && old != TCP_SYN_RECV)
+	if (after != TCP_CLOSE && after != TCP_SYN_SENT && after != TCP_ESTABLISHED && before != TCP_SYN_RECV)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	if (new == TCP_CLOSE)
+	if (after == TCP_CLOSE)
 		close_connection(sk);
-	else if (new == TCP_SYN_SENT)
-		begin_connect(sk, tell);
-	else if (new == TCP_ESTABLISHED || is_connected(new))
-		open_connection(sk, old, tell);
+	else if (after == TCP_SYN_SENT)
+		begin_connect(sk);
+	else if (is_connected(after))
+		open_connection(sk, before, tell);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(orb8_tcp_state, struct sock *sk, int old, int new)
+int BPF_PROG(orb8_tcp_state, struct sock *sk, int before, int after)
 {
-	return on_state(sk, old, new, 1);
+	return on_state(sk, before, after, 1);
 }
 
 /* The same changes once more, for connections that began in our time. Since 6.1 a tracepoint's program is skipped where it would
