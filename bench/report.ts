@@ -23,7 +23,7 @@ export function render({ title, method, head, rows, remarks = [] }: Section): st
 }
 
 function preface(): string {
-  const facts = `Linux ${release()}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}`
+  const facts = `Linux ${release().split('-', 1)[0]}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}`
   return [
     '# What the exporter costs',
     '',
