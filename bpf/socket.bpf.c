@@ -189,21 +189,25 @@ int orb8_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
+/* The IPv4 or IPv6 socket behind a file, if it is one. */
+static __always_inline struct sock *internet_socket(struct file *file)
+{
+	struct socket *socket = file ? bpf_sock_from_file(file) : 0;
+	struct sock *sk = socket ? socket->sk : 0;
+
+	if (!sk || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+		return 0;
+	return sk;
+}
+
 SEC("iter/task_file")
 int orb8_find_listeners(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket;
 	struct sock *sk;
 
 	breathe(ctx->meta);
-	if (!file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+	sk = internet_socket(ctx->file);
+	if (!sk)
 		return 0;
 	if (sk->sk_type == SOCK_STREAM && sk->__sk_common.skc_state == TCP_LISTEN) {
 		struct listener l = listener_of(sk);
@@ -232,20 +236,13 @@ static __always_inline void mark_datagram_socket(struct sock *sk)
 SEC("iter/task_file")
 int orb8_adopt_files(struct bpf_iter__task_file *ctx)
 {
-	struct file *file = ctx->file;
-	struct socket *socket;
 	struct tcp_sock *tp;
 	struct listener l;
 	struct sock *sk;
 
 	breathe(ctx->meta);
-	if (!file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+	sk = internet_socket(ctx->file);
+	if (!sk)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP) {
 		mark_datagram_socket(sk);
