@@ -1,5 +1,6 @@
 // Bytes by how their owner was found. Knows nothing of series.
 import type { Attribution, FlowCounts } from '../model.ts'
+import type { Counters } from './counters.ts'
 import { MEASURES, type Numbers, type Slot } from './numbers.ts'
 
 const METHODS = ['cgroup', 'pod_ip', 'host', 'none'] as const satisfies readonly Attribution[]
@@ -8,9 +9,10 @@ export class AttributedBytes {
   readonly #numbers: Numbers
   readonly #slots: Readonly<Record<Attribution, Slot>>
 
-  constructor(numbers: Numbers) {
-    this.#numbers = numbers
-    this.#slots = { cgroup: numbers.take(), pod_ip: numbers.take(), host: numbers.take(), none: numbers.take() }
+  constructor(counters: Counters) {
+    const slot = (method: Attribution): Slot => counters.slot(`attributed ${method}`)
+    this.#numbers = counters.numbers
+    this.#slots = { cgroup: slot('cgroup'), pod_ip: slot('pod_ip'), host: slot('host'), none: slot('none') }
   }
 
   add(method: Attribution, counts: FlowCounts): void {

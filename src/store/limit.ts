@@ -27,6 +27,11 @@ export class SeriesLimit {
     return true
   }
 
+  /** As if they had not been taken: nobody need ask again. */
+  putBack(lines: number): void {
+    this.#used -= lines
+  }
+
   giveBack(lines: number): void {
     this.#used -= lines
     this.#returns++

@@ -1,5 +1,5 @@
-// Every number that series are published with, in typed arrays: a slot a series. The only file that holds them, so that they
-// can move into memory that outlives the process. Knows nothing of labels or rows.
+// Every number that series are published with, as this process works on them: a slot a series. What of it outlives the process,
+// and when, is the ledger's affair, which asks here for what was touched. Knows nothing of labels or rows.
 
 /** Where a measure stands in its slot. */
 export const MEASURES = {
@@ -15,81 +15,136 @@ export const MEASURES = {
 } as const
 export type Measure = (typeof MEASURES)[keyof typeof MEASURES]
 
-const WIDTH = 8
+const WIDTH = Object.keys(MEASURES).length
+/** In a slot: when it moved last; exact sums of all that was added; the highest sums ever published. */
+export const SLOT_NUMBERS = 1 + 2 * WIDTH
+const MOVED = 0
+const TOTALS = 1
+const PUBLISHED = TOTALS + WIDTH
+
 const CHUNK_BITS = 10
 const CHUNK_SLOTS = 1 << CHUNK_BITS
 
 declare const slotBrand: unique symbol
-/** A slot of `Numbers`. */
+/** A slot of the ledger, and of `Numbers`. */
 export type Slot = number & { readonly [slotBrand]: true }
 
 interface Chunk {
-  /** Exact sums of all that was added; may lie under `published` where the kernel took bytes back. */
-  readonly totals: Float64Array
-  /** The highest total that was ever published. */
-  readonly published: Float64Array
+  readonly numbers: Float64Array
+  /** The same bytes. */
+  readonly words: Uint32Array
+  readonly touched: Uint8Array
 }
 
 /**
  * Float64: exact up to 2^53, that is 9 PB a series, and what Prometheus keeps as well.
- * Grows by chunks of 1,024 slots (128 KiB); a freed slot is used again, a chunk is never given back. How many slots there are
- * is bounded by who takes them: see limit.ts.
+ * Grows by chunks of 1,024 slots (137 KiB) as far as the ledger hands out slots; a chunk is never given back.
  */
 export class Numbers {
   readonly #chunks: Chunk[] = []
-  readonly #free: Slot[] = []
-  #used = 0
+  #touched: Slot[] = []
 
-  /** Slots in use. */
-  get size(): number {
-    return this.#used - this.#free.length
+  /** Slots changed since `settled`, once each. */
+  get touched(): readonly Slot[] {
+    return this.#touched
   }
 
-  /** A slot of zeroes. */
-  take(): Slot {
-    const freed = this.#free.pop()
-    if (freed !== undefined) return freed
-    if (this.#used === this.#chunks.length * CHUNK_SLOTS) {
-      this.#chunks.push({ totals: new Float64Array(CHUNK_SLOTS * WIDTH), published: new Float64Array(CHUNK_SLOTS * WIDTH) })
-    }
-    return this.#used++ as Slot
+  /** Nothing is touched any more. */
+  settled(): void {
+    for (const slot of this.#touched) this.#chunk(slot).touched[slot & (CHUNK_SLOTS - 1)] = 0
+    this.#touched = []
   }
 
-  /** The caller must not touch the slot again. */
-  free(slot: Slot): void {
+  /** To zero; the slot need not be known yet. */
+  clear(slot: Slot): void {
+    this.#make(slot)
     const chunk = this.#chunk(slot)
     const start = place(slot, 0)
-    chunk.totals.fill(0, start, start + WIDTH)
-    chunk.published.fill(0, start, start + WIDTH)
-    this.#free.push(slot)
+    chunk.numbers.fill(0, start, start + SLOT_NUMBERS)
+    this.touch(slot)
+  }
+
+  /** Takes over SLOT_NUMBERS numbers without touching the slot, which need not be known yet. */
+  load(slot: Slot, from: Float64Array, at: number): void {
+    this.#make(slot)
+    this.#chunk(slot).numbers.set(from.subarray(at, at + SLOT_NUMBERS), place(slot, 0))
+  }
+
+  touch(slot: Slot): void {
+    const { touched } = this.#chunk(slot)
+    const at = slot & (CHUNK_SLOTS - 1)
+    if (touched[at] === 1) return
+    touched[at] = 1
+    this.#touched.push(slot)
   }
 
   /** Adds `delta`, which may be negative. */
   add(slot: Slot, measure: Measure, delta: number): void {
-    const { totals } = this.#chunk(slot)
-    const at = place(slot, measure)
-    totals[at] = (totals[at] as number) + delta
+    if (delta === 0) return
+    const { numbers } = this.#chunk(slot)
+    const at = place(slot, TOTALS + measure)
+    numbers[at] = (numbers[at] as number) + delta
+    this.touch(slot)
+  }
+
+  set(slot: Slot, measure: Measure, total: number): void {
+    this.#chunk(slot).numbers[place(slot, TOTALS + measure)] = total
+    this.touch(slot)
   }
 
   /** The exact sum of all that was added. */
   total(slot: Slot, measure: Measure): number {
-    return this.#chunk(slot).totals[place(slot, measure)] as number
+    return this.#chunk(slot).numbers[place(slot, TOTALS + measure)] as number
   }
 
   /** What may be shown of a counter: the total, or what was shown before where that is higher. Never falls while the slot is taken. */
   publish(slot: Slot, measure: Measure): number {
-    const { totals, published } = this.#chunk(slot)
-    const at = place(slot, measure)
-    const total = totals[at] as number
-    if (total > (published[at] as number)) published[at] = total
-    return published[at] as number
+    const { numbers } = this.#chunk(slot)
+    const at = place(slot, TOTALS + measure)
+    return raise(numbers, at)
+  }
+
+  /** As if every measure had been published. */
+  publishAll(slot: Slot): void {
+    const { numbers } = this.#chunk(slot)
+    const start = place(slot, TOTALS)
+    for (let at = start; at < start + WIDTH; at++) raise(numbers, at)
+  }
+
+  /** When it moved last, ms of the store's clock. */
+  moved(slot: Slot): number {
+    return this.#chunk(slot).numbers[place(slot, MOVED)] as number
+  }
+
+  setMoved(slot: Slot, nowMs: number): void {
+    this.#chunk(slot).numbers[place(slot, MOVED)] = nowMs
+    this.touch(slot)
+  }
+
+  /** SLOT_NUMBERS numbers, from `start`, and the same as 32-bit words, from `2 * start`. */
+  read(slot: Slot): { readonly numbers: Float64Array; readonly words: Uint32Array; readonly start: number } {
+    const { numbers, words } = this.#chunk(slot)
+    return { numbers, words, start: place(slot, 0) }
   }
 
   #chunk(slot: Slot): Chunk {
     return this.#chunks[slot >> CHUNK_BITS] as Chunk
   }
+
+  #make(slot: Slot): void {
+    while (slot >> CHUNK_BITS >= this.#chunks.length) {
+      const numbers = new Float64Array(CHUNK_SLOTS * SLOT_NUMBERS)
+      this.#chunks.push({ numbers, words: new Uint32Array(numbers.buffer), touched: new Uint8Array(CHUNK_SLOTS) })
+    }
+  }
 }
 
-function place(slot: Slot, measure: Measure | 0): number {
-  return (slot & (CHUNK_SLOTS - 1)) * WIDTH + measure
+function place(slot: Slot, number: number): number {
+  return (slot & (CHUNK_SLOTS - 1)) * SLOT_NUMBERS + number
+}
+
+function raise(numbers: Float64Array, total: number): number {
+  const published = total + PUBLISHED - TOTALS
+  if ((numbers[total] as number) > (numbers[published] as number)) numbers[published] = numbers[total] as number
+  return numbers[published] as number
 }

@@ -1,4 +1,4 @@
-// A row of a table as the store keeps it: what is published of it, where its numbers are, when it last moved. Only a shape.
+// A row of a table as the store keeps it: what is published of it and where its numbers are. Only a shape.
 import type { SeriesRow } from '../model.ts'
 import type { Slot } from './numbers.ts'
 
@@ -15,7 +15,5 @@ export interface Row {
   readonly lines: number
   /** Since the last sweep. */
   moved: boolean
-  /** The sweep that saw it move last, on the monotonic clock. */
-  movedMs: number
   gone: boolean
 }

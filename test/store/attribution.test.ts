@@ -1,6 +1,8 @@
 import t from 'tap'
 import { AttributedBytes } from '../../src/store/attribution.ts'
-import { Numbers } from '../../src/store/numbers.ts'
+import { Counters } from '../../src/store/counters.ts'
+import { Ledger } from '../../src/store/ledger.ts'
+import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 
 const counts = (sentBytes: number, receivedBytes: number) => ({
   sentBytes,
@@ -14,7 +16,8 @@ const counts = (sentBytes: number, receivedBytes: number) => ({
 })
 
 t.test('bytes both ways are counted under their method, and never fall', async (t) => {
-  const attributed = new AttributedBytes(new Numbers())
+  const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0 })
+  const attributed = new AttributedBytes(new Counters(ledger, 3, () => undefined))
   attributed.add('cgroup', counts(10, 5))
   attributed.add('host', counts(1, 0))
   t.same(attributed.publish(), { cgroup: 15, pod_ip: 0, host: 1, none: 0 })

@@ -28,3 +28,12 @@ t.test('what takes no lines stands outside a full limit', async (t) => {
   limit.take(1)
   t.ok(limit.take(0))
 })
+
+t.test('room that was taken in vain is put back without telling anybody', async (t) => {
+  const limit = new SeriesLimit(8)
+  limit.take(8)
+  const before = limit.returns
+  limit.putBack(8)
+  t.equal(limit.used, 0)
+  t.equal(limit.returns, before)
+})

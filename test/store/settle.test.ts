@@ -1,15 +1,17 @@
 import t from 'tap'
-import { MEASURES, Numbers } from '../../src/store/numbers.ts'
+import { MEASURES, Numbers, type Slot } from '../../src/store/numbers.ts'
 import type { Row } from '../../src/store/row.ts'
 import { settle } from '../../src/store/settle.ts'
 
 const numbers = new Numbers()
+let last = 0
 
 function row(open: number, from: Partial<Row> = {}): Row {
-  const slot = numbers.take()
+  const slot = ++last as Slot
+  numbers.clear(slot)
   numbers.add(slot, MEASURES.active, open)
   const series = { id: slot, labels: [], startMs: 0 }
-  return { series, key: `${slot}`, family: 'a', slot, tcp: true, catchAll: false, lines: 8, moved: false, movedMs: 0, gone: false, ...from }
+  return { series, key: `${slot}`, family: 'a', slot, tcp: true, catchAll: false, lines: 8, moved: false, gone: false, ...from }
 }
 
 const open = (row: Row): number => numbers.total(row.slot, MEASURES.active)

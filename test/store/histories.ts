@@ -1,0 +1,170 @@
+// Made-up histories of a node, drain by drain, and what a store that is never killed makes of them: the truth to compare with.
+import type { FlowLabelName } from '../../src/metrics.ts'
+import type { FlowCounts, FlowLabels, ResolvedFlow, Snapshot } from '../../src/model.ts'
+import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import type { LedgerWriter } from '../../src/store/ledger-writer.ts'
+import { createStore, type Store } from '../../src/store/store.ts'
+import { copyOf, scarceMemory } from './kept-memory.ts'
+
+/** mulberry32: the same in every run. */
+export function seeded(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below)
+  }
+}
+
+export const LABELS: FlowLabels = {
+  namespace: 'shop',
+  pod: 'web-1',
+  container: 'nginx',
+  workload: 'web',
+  workloadKind: 'Deployment',
+  role: 'client',
+  protocol: 'tcp',
+  port: '5432',
+  peerKind: 'pod',
+  peerNamespace: 'data',
+  peerWorkload: 'postgres',
+  peerZone: 'z1',
+}
+
+export const NOTHING: FlowCounts = {
+  sentBytes: 0,
+  receivedBytes: 0,
+  sentPackets: 0,
+  receivedPackets: 0,
+  opened: 0,
+  adopted: 0,
+  closed: 0,
+  retransmitted: 0,
+}
+
+export function flow(labels: Partial<FlowLabels>, counts: Partial<FlowCounts>): ResolvedFlow {
+  return { labels: { ...LABELS, ...labels }, attribution: 'cgroup', counts: { ...NOTHING, ...counts } }
+}
+
+export interface Round {
+  readonly flows: readonly ResolvedFlow[]
+  /** Of the flows, how many were added once before, in an attempt that was given up. */
+  readonly attempt: number
+  readonly clockMs: number
+}
+
+export interface History {
+  readonly rounds: readonly Round[]
+  readonly seriesLimit: number
+  /** Chunks of memory that may be had. */
+  readonly chunks: number
+  readonly flowLabels: readonly FlowLabelName[]
+}
+
+const ALL: readonly FlowLabelName[] = [
+  'workload',
+  'workload_kind',
+  'namespace',
+  'pod',
+  'role',
+  'protocol',
+  'port',
+  'peer_kind',
+  'peer_workload',
+  'direction',
+]
+
+/** Births, sums, bytes taken back, closes in another series than the open, expiry, long names, limits, little memory. */
+export function madeUpHistory(seed: number, sizes: { rounds: number; flows: number }): History {
+  const random = seeded(seed)
+  const names = ['web', 'café', 'w'.repeat(90), '長い名前'.repeat(40), 'x'.repeat(1500), 'y'.repeat(5000)]
+  const known: FlowLabels[] = []
+  let clockMs = 0
+  const labels = (): FlowLabels => {
+    const old = known[random(known.length + 1)]
+    if (old !== undefined && random(3) > 0) return random(3) > 0 ? old : { ...old }
+    const workload = names[Math.min(random(names.length), random(names.length))] ?? ''
+    const peerKind = (['pod', 'external', 'unknown', 'overflow'] as const)[random(4)] ?? 'pod'
+    const made = { ...LABELS, workload, pod: `p${random(3)}`, protocol: random(3) > 0 ? 'tcp' : 'udp', port: `${random(9)}`, peerKind }
+    known.push(made)
+    return made
+  }
+  const next = (): ResolvedFlow => {
+    const bytes = (): number => (random(5) === 0 ? -random(3) : random(100_000))
+    const counts = { sentBytes: bytes(), receivedBytes: bytes(), sentPackets: random(90), receivedPackets: random(90) }
+    const connections = { opened: random(3), adopted: random(8) === 0 ? 1 : 0, closed: random(4), retransmitted: random(5) }
+    const attribution = (['cgroup', 'pod_ip', 'host', 'none'] as const)[random(4)] ?? 'none'
+    return { labels: labels(), attribution, counts: { ...counts, ...connections } }
+  }
+  const rounds = Array.from({ length: sizes.rounds }, () => {
+    clockMs += random(20)
+    const flows = Array.from({ length: random(4) === 0 ? 0 : random(sizes.flows) + 1 }, next)
+    return { flows, attempt: random(3) === 0 ? random(flows.length + 1) : 0, clockMs }
+  })
+  return {
+    rounds,
+    seriesLimit: [1, 20, 60, 100_000][random(4)] ?? 20,
+    chunks: 1 + random(4),
+    flowLabels: random(4) === 0 ? ['workload', 'role', 'protocol'] : ALL,
+  }
+}
+
+/** A process that opens the ledger. */
+export function storeOn(history: History, memory: LedgerMemory, clock: { nowMs: number }, write?: LedgerWriter): Store {
+  const { seriesLimit, flowLabels } = history
+  const given = { memory, now: () => clock.nowMs, startMs: 500, ...(write === undefined ? {} : { write }) }
+  return createStore({ flowLabels, seriesLimit, seriesIdleMs: 30, ...given })
+}
+
+/** One collection, the drain's number being its index and one. */
+export function collect(store: Store, history: History, index: number): Snapshot {
+  const { flows, attempt } = history.rounds[index] ?? { flows: [], attempt: 0 }
+  const source = index % 2
+  const gap = store.counter('gap seconds')
+  if (attempt > 0) {
+    store.begin(index + 1, source)
+    gap.add(7)
+    for (const flow of flows.slice(0, attempt)) store.add(flow)
+  }
+  store.begin(index + 1, source)
+  gap.add(0.25)
+  for (const flow of flows) store.add(flow)
+  store.commit(1000 + index)
+  store.emptied()
+  return store.snapshot(1000 + index)
+}
+
+/** All that anybody could see, but for the ids of rows. */
+export function seen(store: Store, { timeMs, flows, containers }: Snapshot): string {
+  const shown = [flows, containers].map(({ rows, values, tcp, labelNames }) => {
+    const width = values.length / Math.max(1, rows.length)
+    return [labelNames, rows.map((row, at) => [row.labels, row.startMs, tcp[at], ...values.subarray(at * width, (at + 1) * width)])]
+  })
+  return JSON.stringify([timeMs, shown, store.stats(), store.counter('gap seconds').value(), store.startMs])
+}
+
+export interface Truth {
+  /** The memory before each collection, and after the last. */
+  readonly memories: readonly LedgerMemory[]
+  /** What was seen after each collection. */
+  readonly seen: readonly string[]
+  readonly snapshots: readonly Snapshot[]
+}
+
+export function truthOf(history: History): Truth {
+  const clock = { nowMs: 0 }
+  const memory = scarceMemory(history.chunks)
+  const store = storeOn(history, memory, clock)
+  const memories = [copyOf(memory, history.chunks)]
+  const shown: string[] = []
+  const snapshots: Snapshot[] = []
+  history.rounds.forEach(({ clockMs }, index) => {
+    clock.nowMs = clockMs
+    const snapshot = collect(store, history, index)
+    snapshots.push(snapshot)
+    shown.push(seen(store, snapshot))
+    memories.push(copyOf(memory, history.chunks))
+  })
+  return { memories, seen: shown, snapshots }
+}
