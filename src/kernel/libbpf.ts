@@ -58,6 +58,14 @@ const LIBBPF = {
   bpf_map__max_entries: 'uint32_t bpf_map__max_entries(void *map)',
   bpf_map__set_max_entries: 'int bpf_map__set_max_entries(void *map, uint32_t n)',
   bpf_map__set_initial_value: 'int bpf_map__set_initial_value(void *map, const void *data, size_t size)',
+  bpf_link_update: 'int bpf_link_update(int link_fd, int new_prog_fd, const void *opts)',
+  bpf_obj_pin: 'int bpf_obj_pin(int fd, const char *path)',
+  bpf_obj_get: 'int bpf_obj_get(const char *path)',
+  bpf_obj_get_info_by_fd: 'int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)',
+  bpf_map_create: 'int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t entries, const void *opts)',
+  bpf_map__reuse_fd: 'int bpf_map__reuse_fd(void *map, int fd)',
+  bpf_map_lookup_batch:
+    'int bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, _Inout_ uint32_t *count, const void *opts)',
   bpf_iter_create: 'int bpf_iter_create(int link_fd)',
   bpf_map_lookup_elem: 'int bpf_map_lookup_elem(int fd, const void *key, void *value)',
   bpf_map_update_elem: 'int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags)',
@@ -70,6 +78,8 @@ const LIBBPF = {
 const LIBC = {
   read: 'int64_t read(int fd, void *buf, size_t n)',
   close: 'int close(int fd)',
+  flock: 'int flock(int fd, int operation)',
+  mmap: 'void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)',
 } as const
 
 type Functions<T> = { readonly [K in keyof T]: CFunction }
