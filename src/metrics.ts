@@ -29,6 +29,13 @@ export type FlowLabelName = (typeof FLOW_LABELS)[number] | 'direction'
 
 const CONTAINER_LABELS = [...ALWAYS_WRITTEN, 'workload', 'workload_kind', 'direction', 'protocol', 'peer_kind'] as const
 
+/** Why an outgoing attempt never was established, in the order of the kernel's `struct health`. */
+export const CONNECT_FAILURES = ['refused', 'timeout', 'unreachable', 'reset', 'aborted', 'other'] as const
+export type ConnectFailure = (typeof CONNECT_FAILURES)[number]
+
+/** Upper bounds of the buckets of times, s: 16 us x 4^k; what is above them all has a bucket of its own. */
+export const TIME_BUCKETS = [16e-6, 64e-6, 256e-6, 1024e-6, 4096e-6, 16384e-6, 65536e-6, 0.262144, 1.048576, 4.194304, 16.777216] as const
+
 export const FLOW_BYTES = metric(
   'orb8_flow_bytes_total',
   'counter',

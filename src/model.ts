@@ -43,6 +43,24 @@ export interface FlowCounts {
   readonly retransmitted: number
 }
 
+/** How often a time fell into each bucket (not cumulative; TIME_BUCKETS of metrics.ts, then the rest: 12 of them), and the sum of all, s. */
+export interface TimeCounts {
+  readonly buckets: readonly number[]
+  readonly sum: number
+}
+
+/** What was seen of a flow's health since it was last drained. */
+export interface HealthCounts {
+  /** In the order of CONNECT_FAILURES of metrics.ts. */
+  readonly failed: readonly number[]
+  readonly rtt: TimeCounts
+  readonly connect: TimeCounts
+  /** Connections that a listener turned away for want of room in its queues. */
+  readonly listenOverflows: number
+  /** Datagrams that found the socket's receive buffer full. */
+  readonly receiveDrops: number
+}
+
 /** Raw ids: what collect hands to resolve. */
 export interface Flow {
   readonly key: FlowKey
