@@ -56,7 +56,8 @@ async function measure(connections: number): Promise<Figures> {
       return performance.now() - began
     }
     const drain = async (): Promise<void> => {
-      for await (const _ of datapath.drainFlows());
+      await datapath.flows.swap()
+      await datapath.flows.empty()
     }
     await datapath.walk()
     await drain()

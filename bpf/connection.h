@@ -152,9 +152,11 @@ static __always_inline void set_key(struct flow_key *key, const struct sock *sk,
 	fold_remote(key);
 }
 
-/* Is there room to watch one more? Counts where there is none. */
+/* Is there room to watch one more, and a reader? Counts where there is no room. */
 static __always_inline int has_room(int tell)
 {
+	if (is_abandoned(bpf_ktime_get_ns()))
+		return 0;
 	if (totals.tracked < (__s64)settings.sockets)
 		return 1;
 	if (tell)

@@ -187,7 +187,7 @@ static __always_inline void count_datagram(struct __sk_buff *skb, int sent)
 	__u32 headers, packets;
 
 	sk = skb->sk;
-	if (!sk)
+	if (!sk || is_abandoned(bpf_ktime_get_coarse_ns()))
 		return;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || !read_headers(skb, &p) || p.protocol == IPPROTO_TCP)

@@ -44,6 +44,13 @@ struct {
 } prefixes SEC(".maps");
 
 struct totals totals SEC(".data.totals");
+struct control control SEC(".data.control");
+
+/* Has nobody read for so long that nobody is likely to? `now`: CLOCK_MONOTONIC, which tracing programs know only the exact way. */
+static __always_inline int is_abandoned(__u64 now)
+{
+	return control.patience && (__s64)(now - control.heartbeat) > (__s64)control.patience;
+}
 
 static __always_inline void add_counts(struct flow_counts *into, const struct flow_counts *more)
 {

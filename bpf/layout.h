@@ -64,12 +64,13 @@ struct settings {
 };
 _Static_assert(sizeof(struct settings) == 8, "settings");
 
-/* Written by user space while the programs run. */
+/* Written by user space while the programs run. Times are CLOCK_MONOTONIC, ns. */
 struct control {
-	__u32 adopting; /* 1: a TCP socket without storage is taken up at its next packet */
-	__u32 pad;
+	__u64 adopt_until; /* until then a TCP socket without storage is taken up at its next packet */
+	__u64 heartbeat;   /* when somebody last read */
+	__u64 patience;    /* so long after the heartbeat the programs go on; 0: for ever */
 };
-_Static_assert(sizeof(struct control) == 8, "control");
+_Static_assert(sizeof(struct control) == 24, "control");
 
 /* Written by the programs, only ever added to. */
 struct totals {

@@ -12,8 +12,6 @@ char LICENSE[] SEC("license") = "GPL";
 /* Reads of an iterator return once something was written: they end with EAGAIN past a million objects else. */
 #define BREATHE 16384
 
-struct control control SEC(".data.control");
-
 /* Listening ports by network namespace, from one pass over all files; the next pass tells client from server by it. */
 struct listener {
 	__u32 netns;
@@ -308,6 +306,12 @@ static __noinline int adopt_by_packet(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Are connections still taken up at their packets? One load where they never were, or where user space has ended it. */
+static __always_inline int is_adopting(void)
+{
+	return control.adopt_until && (__s64)(control.adopt_until - bpf_ktime_get_coarse_ns()) > 0;
+}
+
 /* TCP's packets leave here: one look at the header. */
 static __always_inline int is_tcp(struct __sk_buff *skb)
 {
@@ -329,7 +333,7 @@ int orb8_egress(struct __sk_buff *skb)
 {
 	if (!is_tcp(skb))
 		count_datagram(skb, 1);
-	else if (control.adopting)
+	else if (is_adopting())
 		adopt_by_packet(skb);
 	return ALLOW;
 }
@@ -339,7 +343,7 @@ int orb8_ingress(struct __sk_buff *skb)
 {
 	if (!is_tcp(skb))
 		count_datagram(skb, 0);
-	else if (control.adopting)
+	else if (is_adopting())
 		adopt_by_packet(skb);
 	return ALLOW;
 }

@@ -29,6 +29,22 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
     },
   ],
   [
+    'load',
+    {
+      summary: 'load, attach and pin the kernel programs, and end',
+      help: async () => (await import('./commands/load.ts')).LOAD_HELP,
+      run: async (argv) => (await import('./commands/load.ts')).load(argv),
+    },
+  ],
+  [
+    'unload',
+    {
+      summary: 'remove everything that is pinned',
+      help: async () => (await import('./commands/unload.ts')).UNLOAD_HELP,
+      run: async (argv) => (await import('./commands/unload.ts')).unload(argv),
+    },
+  ],
+  [
     'diagnose',
     {
       summary: 'say what this host lacks for the exporter, and how to mend it',

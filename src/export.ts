@@ -1,11 +1,13 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
-import { FlowCollector } from './collect/flows.ts'
+import { FlowCollector, type Step } from './collect/flows.ts'
+import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
-import { SocketDatapath, type Totals } from './kernel/socket-datapath.ts'
+import type { PinDirectory } from './kernel/pins.ts'
+import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, Snapshot } from './model.ts'
 import { createServer, type Server } from './publish/http.ts'
@@ -17,6 +19,7 @@ import { findCgroupRoot } from './resolve/cgroup-root.ts'
 import { createResolver } from './resolve/flows.ts'
 import { createHostAddresses } from './resolve/host-addresses.ts'
 import { prefixRules } from './resolve/prefix-rules.ts'
+import type { Opening } from './store/ledger.ts'
 import { createStore } from './store/store.ts'
 import { VERSION } from './version.ts'
 
@@ -27,7 +30,7 @@ const LAST_COLLECTION_MS = 3000
 const PREFIX_REFRESH_MS = 10_000
 
 /** Runs until SIGTERM or SIGINT, then lets everything go and ends the process with 0. Throws Orb8Error where it cannot start. */
-export async function runExporter(config: Config, warnings: readonly string[]): Promise<void> {
+export async function runExporter(config: Config, warnings: readonly string[], step?: (name: Step) => void): Promise<void> {
   const log = createLogger(config.logLevel)
   for (const warning of warnings) log.warn(warning)
   const undo: (() => Promise<void> | void)[] = []
@@ -36,7 +39,7 @@ export async function runExporter(config: Config, warnings: readonly string[]): 
     undo.length = 0
   }
   try {
-    await start(config, log, undo)
+    await start(config, log, undo, step)
   } catch (error) {
     await end()
     throw error
@@ -55,8 +58,14 @@ export async function runExporter(config: Config, warnings: readonly string[]): 
   }
 }
 
-async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[]): Promise<void> {
+async function start(
+  config: Config,
+  log: Logger,
+  undo: (() => Promise<void> | void)[],
+  step: ((name: Step) => void) | undefined,
+): Promise<void> {
   returnBigBuffers()
+  const pins = openPins(config)
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
   const self = createSelf({ version: VERSION, libbpfVersion: libbpfVersion() })
   const recent = createRecent()
@@ -80,18 +89,18 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
 
   const root = await findCgroupRoot(config.cgroupRoot)
   if (root.warning !== undefined) log.warn(root.warning)
-  const [cgroups, datapath] = await Promise.all([
+  const [cgroups, counting] = await Promise.all([
     openCgroupIndex(root.path, { warn: (message) => log.warn(message) }).then((index) => {
       undo.push(() => index.close())
       return index
     }),
-    load(config, root.path, self, log).then((loaded) => {
-      undo.push(() => loaded[Symbol.asyncDispose]())
+    load(config, root.path, pins, self, log).then((loaded) => {
+      undo.push(async () => loaded[Symbol.asyncDispose]())
       return loaded
     }),
   ])
 
-  const collect = collection(config, datapath, cgroups, self)
+  const collect = collection(config, counting, cgroups, self, log, step)
   rounds = createRounds(async () => {
     const snapshot = await collect()
     recent.add(snapshot)
@@ -104,38 +113,53 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   log.info({ address: shownAddress(server) }, 'listening')
 }
 
-async function load(config: Config, cgroupRoot: string, self: Self, log: Logger): Promise<SocketDatapath> {
+async function load(config: Config, cgroupRoot: string, pins: PinDirectory | undefined, self: Self, log: Logger): Promise<Counting> {
   const began = performance.now()
-  const { flowEntries, sockets } = config
-  const datapath = await SocketDatapath.start({ cgroupRoot, flowEntries, sockets, prefixes: prefixRules(config.cidrs) })
+  const counting = await startCounting(config, cgroupRoot, pins)
+  const { datapath } = counting
   const seconds = (performance.now() - began) / 1000
   self.loadSeconds(seconds)
   for (const [program, loaded] of datapath.programs()) self.programLoaded(program, loaded)
   for (const [map, entries] of datapath.capacities()) self.mapCapacity(map, entries)
   for (const { program, reason, remedy } of datapath.refused) log.warn({ program, reason, remedy }, 'the kernel refused a program')
-  log.info({ seconds, cgroupRoot, kernelMemoryLimitBytes: datapath.memoryLimitBytes() }, 'counting')
-  return datapath
+  log.info({ seconds, cgroupRoot, origin: datapath.origin, kernelMemoryLimitBytes: datapath.memoryLimitBytes() }, 'counting')
+  return counting
 }
 
 /** One collection: what the kernel counted, named, added up. */
-function collection(config: Config, datapath: SocketDatapath, cgroups: CgroupIndex, self: Self): () => Promise<Snapshot> {
-  const collector = new FlowCollector(datapath)
+function collection(
+  config: Config,
+  counting: Counting,
+  cgroups: CgroupIndex,
+  self: Self,
+  log: Logger,
+  step: ((name: Step) => void) | undefined,
+): () => Promise<Snapshot> {
+  const { datapath, memory, identity, pins } = counting
   const hostAddresses = createHostAddresses()
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const store = createStore(config)
-  let prefixesMs = performance.now()
-
+  const store = createStore({ ...config, memory, identity })
+  if (pins !== undefined) tellOpening(store.opening, log)
   const take = async (flows: readonly Flow[]): Promise<void> => {
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
     for (const flow of flows) store.add(resolver.resolve(flow))
   }
+  const collector = new FlowCollector({ source: datapath, ledger: store, take, ...(step === undefined ? {} : { step }) })
+  let prefixesMs = performance.now()
+  let pinned = true
+
   const run = async (): Promise<Snapshot> => {
     hostAddresses.refresh()
     if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
       datapath.setPrefixes(prefixRules(config.cidrs))
       prefixesMs = performance.now()
     }
-    const { totals, entries } = await collector.collect(take)
+    const { totals, entries, gapMs } = await collector.collect()
+    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
+    if (pinned && pins?.stands === false) {
+      pinned = false
+      log.error({ path: pins.path }, 'the pins have been removed: counting goes on, but after a restart every counter will start at 0')
+    }
     self.mapEntries('flows', entries.flows)
     self.mapEntries('overflow', entries.overflow)
     self.mapEntries('prefixes', datapath.prefixCount())
@@ -159,6 +183,11 @@ function collection(config: Config, datapath: SocketDatapath, cgroups: CgroupInd
       throw error
     }
   }
+}
+
+function tellOpening({ restored, reason }: Opening, log: Logger): void {
+  if (restored) log.info('counters go on from where they were')
+  else log.info({ reason }, 'every counter starts at 0')
 }
 
 function tellTotals(self: Self, totals: Totals): void {

@@ -50,6 +50,8 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     seriesIdleMs: '30d',
     flowLabels: 'all',
     cidrs: 'corp=10.0.0.0/8,db=2001:db8::/32',
+    pinPath: '/sys/fs/bpf/orb8',
+    pinGroup: '65534',
     logLevel: 'silent',
   }
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [setting, values[key as keyof Config]] as const)

@@ -5,19 +5,62 @@ import type { MapBatch } from '../kernel/maps.ts'
 import type { Totals } from '../kernel/socket-datapath.ts'
 import type { Address, Flow, FlowCounts, FlowKey, PeerClass, Role } from '../model.ts'
 
+/** Two maps of the kernel: what programs filled until the last swap stays readable until it is emptied. */
+export interface FlowPair {
+  /** Is there something that was not emptied yet? */
+  readonly pending: boolean
+  /** Does nothing while something is pending. */
+  swap(): Promise<void>
+  read(): AsyncGenerator<MapBatch>
+  empty(): Promise<void>
+}
+
 /** What a collection needs of the kernel; the socket datapath is one. */
 export interface FlowSource {
+  readonly flows: FlowPair
+  readonly overflow: FlowPair
+  /** Answers for how long nobody had read, in ms, where counting rested meanwhile. */
+  beat(): Promise<number>
   walk(): Promise<void>
-  drainFlows(): AsyncGenerator<MapBatch>
-  drainOverflow(): AsyncGenerator<MapBatch>
   totals(): Totals
+}
+
+/** A number that goes on over restarts, changed only within a drain. */
+export interface Kept {
+  value(): number
+  set(value: number): void
+}
+
+/** What keeps the numbers: all of a drain counts, or nothing of it. The store is one. */
+export interface DrainLedger {
+  drains(): { readonly committed: { readonly number: number }; readonly emptied: { readonly number: number } }
+  begin(number: number): void
+  commit(nowMs: number): Promise<void> | void
+  emptied(): void
+  counter(name: string): Kept
 }
 
 export interface Collected {
   readonly totals: Totals
   /** Entries drained of each map. */
   readonly entries: { readonly flows: number; readonly overflow: number }
+  /** See FlowSource.beat. */
+  readonly gapMs: number
 }
+
+export interface CollectorOptions {
+  readonly source: FlowSource
+  readonly ledger: DrainLedger
+  /** Receives every flow once, in slices between which the event loop runs. */
+  readonly take: (flows: readonly Flow[]) => Promise<void> | void
+  /** Called at each step of a collection, before it. */
+  readonly step?: (name: Step) => void
+  /** ms since the epoch. */
+  readonly now?: () => number
+}
+
+export const STEPS = ['walk', 'swap', 'begin', 'read', 'commit', 'empty', 'emptied', 'done'] as const
+export type Step = (typeof STEPS)[number]
 
 const PEERS: Readonly<Record<number, PeerClass>> = {
   [PEER.peerAddress]: 'address',
@@ -82,53 +125,103 @@ export function decodeCounts(values: Buffer, at: number): FlowCounts {
   }
 }
 
-function isZero(counts: FlowCounts): boolean {
-  return Object.values(counts).every((value) => value === 0)
-}
+const COUNTS = Object.keys(FLOW_COUNTS).filter((name): name is keyof FlowCounts => name !== 'size')
 
-function minus(now: FlowCounts, before: FlowCounts): FlowCounts {
-  return Object.fromEntries(
-    Object.entries(now).map(([name, value]) => [name, value - before[name as keyof FlowCounts]]),
-  ) as unknown as FlowCounts
-}
-
-/** One collection after the other over one source: walks, drains, hands out each flow once. */
+/**
+ * One collection after the other over one source. What the kernel held is read, committed in the ledger, and only then emptied:
+ * whenever the process ends, the next one finds either what was not committed or what was not emptied, and does the rest.
+ */
 export class FlowCollector {
   readonly #source: FlowSource
-  #overflowSeen = 0
-  #nodeOverflow = decodeCounts(Buffer.alloc(FLOW_COUNTS.size), 0)
+  readonly #ledger: DrainLedger
+  readonly #take: CollectorOptions['take']
+  readonly #step: (name: Step) => void
+  readonly #now: () => number
+  readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
+  readonly #gapSeconds: Kept
 
-  constructor(source: FlowSource) {
+  constructor({ source, ledger, take, step = () => undefined, now = Date.now }: CollectorOptions) {
     this.#source = source
+    this.#ledger = ledger
+    this.#take = take
+    this.#step = step
+    this.#now = now
+    const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)
+    this.#nodeOverflow = Object.fromEntries(kept) as Record<keyof FlowCounts, Kept>
+    this.#gapSeconds = ledger.counter('reader gap seconds')
   }
 
-  /** Calls `take` for every flow, in slices between which the event loop runs. Throws KernelError; what was taken stays taken. */
-  async collect(take: (flows: readonly Flow[]) => Promise<void> | void): Promise<Collected> {
+  /** Throws KernelError: the next collection then takes up what this one left. */
+  async collect(): Promise<Collected> {
+    const gapMs = await this.#source.beat()
+    await this.#finish()
+    this.#step('walk')
     await this.#source.walk()
-    const flows = await drainInto(this.#source.drainFlows(), take)
-    const totals = this.#source.totals()
-    let overflow = 0
-    if (totals.overflowFlows !== this.#overflowSeen) {
-      overflow = await drainInto(this.#source.drainOverflow(), take)
-      this.#overflowSeen = totals.overflowFlows
-    }
-    const nodeOverflow = decodeCounts(totals.nodeOverflow, 0)
-    const more = minus(nodeOverflow, this.#nodeOverflow)
-    if (!isZero(more)) await take([{ key: NODE_OVERFLOW, counts: more }])
-    this.#nodeOverflow = nodeOverflow
-    return { totals, entries: { flows, overflow } }
+    this.#step('swap')
+    const swaps = await Promise.allSettled(this.#pairs.map((pair) => pair.swap()))
+    for (const swap of swaps) if (swap.status === 'rejected') throw swap.reason
+    const entries = await this.#drain(gapMs)
+    this.#step('done')
+    return { totals: this.#source.totals(), entries, gapMs }
   }
-}
 
-async function drainInto(batches: AsyncGenerator<MapBatch>, take: (flows: readonly Flow[]) => Promise<void> | void): Promise<number> {
-  let drained = 0
-  for await (const { count, keys, values } of batches) {
-    const flows: Flow[] = []
-    for (let i = 0; i < count; i++) {
-      flows.push({ key: decodeKey(keys, i * FLOW_KEY.size), counts: decodeCounts(values, i * FLOW_COUNTS.size) })
-    }
-    drained += count
-    await take(flows)
+  /** s, since the first start. */
+  get readerGapSeconds(): number {
+    return this.#gapSeconds.value()
   }
-  return drained
+
+  get #pairs(): readonly FlowPair[] {
+    return [this.#source.flows, this.#source.overflow]
+  }
+
+  /** What an earlier process, or a collection that failed, did not bring to its end. */
+  async #finish(): Promise<void> {
+    const { committed, emptied } = this.#ledger.drains()
+    if (committed.number > emptied.number) await this.#empty()
+    if (this.#pairs.some(({ pending }) => pending)) await this.#drain(0)
+  }
+
+  async #drain(gapMs: number): Promise<Collected['entries']> {
+    const { flows, overflow } = this.#source
+    this.#step('begin')
+    this.#ledger.begin(this.#ledger.drains().committed.number + 1)
+    const entries = { flows: await this.#read(flows), overflow: await this.#read(overflow) }
+    await this.#takeNodeOverflow()
+    if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
+    this.#step('commit')
+    await this.#ledger.commit(this.#now())
+    await this.#empty()
+    return entries
+  }
+
+  async #empty(): Promise<void> {
+    this.#step('empty')
+    for (const pair of this.#pairs) if (pair.pending) await pair.empty()
+    this.#step('emptied')
+    this.#ledger.emptied()
+  }
+
+  async #read(pair: FlowPair): Promise<number> {
+    let read = 0
+    for await (const { count, keys, values } of pair.read()) {
+      this.#step('read')
+      const flows: Flow[] = []
+      for (let i = 0; i < count; i++) {
+        flows.push({ key: decodeKey(keys, i * FLOW_KEY.size), counts: decodeCounts(values, i * FLOW_COUNTS.size) })
+      }
+      read += count
+      await this.#take(flows)
+    }
+    return read
+  }
+
+  /** What not even the overflow map had room for only ever grows: the rest is what has not been counted yet. */
+  async #takeNodeOverflow(): Promise<void> {
+    const now = decodeCounts(this.#source.totals().nodeOverflow, 0)
+    const kept = this.#nodeOverflow
+    if (COUNTS.every((name) => now[name] === kept[name].value())) return
+    const counts = Object.fromEntries(COUNTS.map((name) => [name, now[name] - kept[name].value()])) as unknown as FlowCounts
+    for (const name of COUNTS) kept[name].set(now[name])
+    await this.#take([{ key: NODE_OVERFLOW, counts }])
+  }
 }

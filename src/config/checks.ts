@@ -47,6 +47,26 @@ export const autoOrPath: Check<string> = text.check(
   z.maxLength(4095, { error: 'is too long for a path' }),
 )
 
+/** Nothing, or what `check` makes of it. */
+const none = <T>(check: Check<T>): Check<T | undefined> =>
+  z.union([
+    z.pipe(
+      z.literal(''),
+      z.transform(() => undefined),
+    ),
+    check,
+  ]) as Check<T | undefined>
+
+/** Nothing, or a path from the root. Not looked up. */
+export const noneOrPath: Check<string | undefined> = none(
+  text.check(
+    z.refine((path) => path.startsWith('/') && !path.includes('\0'), { error: 'is not an absolute path' }),
+    z.maxLength(4000, { error: 'is too long for a path' }),
+  ),
+)
+
+export const noneOrWhole = (least: number, most: number): Check<number | undefined> => none(whole(least, most))
+
 export const listen: Check<Listen> = z.pipe(text, reader(parseListen))
 
 const commaList = z.pipe(

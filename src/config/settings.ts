@@ -1,6 +1,6 @@
 // Every setting, defined once, as data: the command line, the environment, the file, --help and the README read it here.
 import { hostname } from 'node:os'
-import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, whole, words } from './checks.ts'
+import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, noneOrPath, noneOrWhole, whole, words } from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
 
 export interface Setting<T = unknown> {
@@ -138,6 +138,28 @@ export const SETTINGS = {
     fallbackShown: 'none',
     allowed: 'name=cidr[,name=cidr...], at most 1024, names of letters, digits, dot, dash and underscore',
     help: 'Named networks, name=cidr[,name=cidr...]: the peer_workload of external peers inside them. In the file also a map of name to cidr or list.',
+  },
+  pinPath: {
+    flag: '--pin-path',
+    variable: 'ORB8_PIN_PATH',
+    fileKey: 'pin_path',
+    placeholder: 'PATH',
+    check: noneOrPath,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: 'an absolute path below a bpffs',
+    help: 'A directory on a bpffs, such as /sys/fs/bpf/orb8, where all is pinned so that counting and the counters go on over a restart; created if absent. None: nothing stays behind.',
+  },
+  pinGroup: {
+    flag: '--pin-group',
+    variable: 'ORB8_PIN_GROUP',
+    fileKey: 'pin_group',
+    placeholder: 'GID',
+    check: noneOrWhole(0, 4_294_967_294),
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: 'a numeric group id from 0 to 4294967294',
+    help: 'Group that may use the pins beside their owner, by its number.',
   },
   logLevel: {
     flag: '--log-level',

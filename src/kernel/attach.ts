@@ -1,26 +1,46 @@
-// Attaches programs and lets them go in reverse. Knows the kinds of hooks; nothing of what the programs do.
+// Attaches programs and lets them go in reverse; with pins, puts a program in the place of its predecessor. Knows the kinds of hooks;
+// nothing of what the programs do.
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'
-import { type BpfLink, type BpfMap, type BpfProgram, check, checkPointer, type Fd, libbpf } from './libbpf.ts'
+import { type BpfLink, type BpfProgram, check, checkPointer, type Fd, libbpf } from './libbpf.ts'
+import type { PinDirectory } from './pins.ts'
 
 /** libbpf's bpf_iter_attach_opts {size_t sz; union bpf_iter_link_info *link_info; u32 len} and the union's map_fd. */
 const ITER_OPTS_BYTES = 24
 const LINK_INFO_BYTES = 16
 
-/** Links in the order in which they were made. Disposing detaches them, last first. */
-export class Links implements Disposable {
-  readonly #links = new Map<string, BpfLink>()
+const PIN = 'link_'
 
-  /** A hook that the program's own section names: tracepoint or file iterator. Throws KernelError. */
+interface Held {
+  readonly fd: Fd
+  readonly close: () => void
+}
+
+/**
+ * Links in the order in which they were made. Disposing closes them, last first: without pins that detaches the programs, with
+ * pins they go on.
+ */
+export class Links implements Disposable {
+  readonly #links = new Map<string, Held>()
+  readonly #pins: PinDirectory | undefined
+
+  constructor(pins?: PinDirectory) {
+    this.#pins = pins
+  }
+
+  /**
+   * A hook that the program's own section names: tracepoint or file iterator. A predecessor goes once this one is there: for a moment
+   * both run. Throws KernelError.
+   */
   attach(name: string, program: BpfProgram): void {
     this.#keep(name, libbpf().bpf.bpf_program__attach(program))
   }
 
   /** An iterator over the storage of a map. */
-  attachToMap(name: string, program: BpfProgram, map: BpfMap): void {
+  attachToMap(name: string, program: BpfProgram, map: Fd): void {
     const { bpf } = libbpf()
     const info = Buffer.alloc(LINK_INFO_BYTES)
-    info.writeUInt32LE(check(`find the map of ${name}`, bpf.bpf_map__fd(map)))
+    info.writeUInt32LE(map)
     const opts = Buffer.alloc(ITER_OPTS_BYTES)
     opts.writeBigUInt64LE(BigInt(ITER_OPTS_BYTES), 0)
     opts.writeBigUInt64LE(koffi.address(info), 8)
@@ -29,8 +49,12 @@ export class Links implements Disposable {
     info.fill(0) // also keeps it referenced until here
   }
 
-  /** A hook of every socket in the cgroup and below, beside whatever else is attached there. */
+  /**
+   * A hook of every socket in the cgroup and below, beside whatever else is attached there. A pinned predecessor is replaced in one
+   * step: no packet meets both or neither.
+   */
   attachToCgroup(name: string, program: BpfProgram, directory: string): void {
+    if (this.#replace(name, program)) return
     const fd = openSync(directory, 'r')
     try {
       this.#keep(name, libbpf().bpf.bpf_program__attach_cgroup(program, fd))
@@ -39,8 +63,11 @@ export class Links implements Disposable {
     }
   }
 
-  #keep(name: string, link: unknown): void {
-    this.#links.set(name, checkPointer<'bpf_link'>(`attach ${name}`, link))
+  /** The link as it was pinned, if it was. */
+  takeOver(name: string): boolean {
+    const fd = this.#pins?.get(PIN + name)
+    if (fd !== undefined) this.#hold(name, fd)
+    return fd !== undefined
   }
 
   has(name: string): boolean {
@@ -48,17 +75,44 @@ export class Links implements Disposable {
   }
 
   fd(name: string): Fd {
-    const link = this.#links.get(name)
-    return check(`find link ${name}`, link === undefined ? -2 : libbpf().bpf.bpf_link__fd(link)) as Fd
+    return check(`find link ${name}`, this.#links.get(name)?.fd ?? -2) as Fd
   }
 
+  /** Also its pin goes. */
   detach(name: string): void {
-    const link = this.#links.get(name)
-    if (link !== undefined) libbpf().bpf.bpf_link__destroy(link)
+    this.#pins?.remove(PIN + name)
+    this.#links.get(name)?.close()
     this.#links.delete(name)
   }
 
   [Symbol.dispose](): void {
-    for (const name of [...this.#links.keys()].reverse()) this.detach(name)
+    for (const { close } of [...this.#links.values()].reverse()) close()
+    this.#links.clear()
+  }
+
+  #replace(name: string, program: BpfProgram): boolean {
+    const { bpf, libc } = libbpf()
+    const fd = this.#pins?.get(PIN + name)
+    if (fd === undefined) return false
+    const result = bpf.bpf_link_update(fd, bpf.bpf_program__fd(program), null) as number
+    if (result < 0) {
+      // ENOLINK: the cgroup is gone, and its programs with it.
+      libc.close(fd)
+      return false
+    }
+    this.#hold(name, fd)
+    return true
+  }
+
+  #hold(name: string, fd: Fd): void {
+    this.#links.set(name, { fd, close: () => libbpf().libc.close(fd) })
+  }
+
+  #keep(name: string, made: unknown): void {
+    const link: BpfLink = checkPointer<'bpf_link'>(`attach ${name}`, made)
+    const { bpf } = libbpf()
+    const fd = bpf.bpf_link__fd(link) as Fd
+    this.#links.set(name, { fd, close: () => bpf.bpf_link__destroy(link) })
+    this.#pins?.put(PIN + name, fd)
   }
 }

@@ -47,8 +47,10 @@ export const SETTINGS = {
 
 /** Byte offsets in `struct control`. */
 export const CONTROL = {
-  size: 8,
-  adopting: 0,
+  size: 24,
+  adoptUntil: 0,
+  heartbeat: 8,
+  patience: 16,
 } as const
 
 /** Byte offsets in `struct totals`. */
@@ -77,3 +79,6 @@ export const ROLE = {
   roleClient: 1,
   roleServer: 2,
 } as const
+
+/** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */
+export const LAYOUT_HASH = '60fece660daf4ba9'

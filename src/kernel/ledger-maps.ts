@@ -1,27 +1,21 @@
 // Memory that outlives the process: pinned array maps, mapped into this process. Knows pages; nothing of what is written on them.
-import koffi from 'koffi'
-import { check, errnoName, type Fd, kernelError, libbpf } from './libbpf.ts'
+import { KernelError } from '../errors.ts'
+import { makeArray, mapMemory } from './array-map.ts'
+import { type Fd, libbpf } from './libbpf.ts'
 import type { PinDirectory } from './pins.ts'
-
-/** include/uapi/linux/bpf.h */
-const BPF_MAP_TYPE_ARRAY = 2
-const BPF_F_MMAPABLE = 1024
-/** struct bpf_map_create_opts of libbpf 1.1 up to map_extra, and where map_flags stand. */
-const CREATE_OPTS_BYTES = 48
-const MAP_FLAGS_AT = 28
-const PROT_READ_WRITE = 3
-const MAP_SHARED = 1
-const MAP_FAILED = 0xffffffffffffffffn
 
 const HEADER_BYTES = 4096
 const ENTRY_BYTES = 512
+const HEADER = 'ledger_header'
+const chunkName = (index: number): string => `ledger_${index}`
 
 export interface LedgerMapsOptions {
+  /** Whole pages. */
   readonly chunkBytes: number
   readonly maxChunks: number
 }
 
-/** Header and chunks as ArrayBuffers over kernel memory. Once mapped they stay mapped: a view of unmapped memory is a crash. */
+/** Header and chunks as ArrayBuffers over kernel memory. */
 export class LedgerMaps {
   readonly header: ArrayBuffer
   readonly chunkBytes: number
@@ -30,13 +24,13 @@ export class LedgerMaps {
   readonly #chunks: ArrayBuffer[] = []
 
   /** Takes what is pinned, or makes a header of zeroes. Throws KernelError. */
-  constructor(pins: PinDirectory, options: LedgerMapsOptions) {
+  constructor(pins: PinDirectory, { chunkBytes, maxChunks }: LedgerMapsOptions) {
     this.#pins = pins
-    this.chunkBytes = options.chunkBytes
-    this.maxChunks = options.maxChunks
-    this.header = this.#open('ledger_header', HEADER_BYTES) ?? this.#make('ledger_header', HEADER_BYTES)
+    this.chunkBytes = chunkBytes
+    this.maxChunks = maxChunks
+    this.header = this.#open(HEADER, HEADER_BYTES) ?? this.#make(HEADER, HEADER_BYTES)
     for (;;) {
-      const chunk = this.#open(chunkName(this.#chunks.length), this.chunkBytes)
+      const chunk = this.#open(chunkName(this.#chunks.length), chunkBytes)
       if (chunk === undefined) return
       this.#chunks.push(chunk)
     }
@@ -52,29 +46,32 @@ export class LedgerMaps {
     return this.#chunks[index] as ArrayBuffer
   }
 
-  #open(name: string, bytes: number): ArrayBuffer | undefined {
-    const fd = this.#pins.get(name)
-    return fd === undefined ? undefined : map(name, fd, bytes)
+  /** Makes so many chunks, for a process that will not be allowed to. */
+  fill(chunks: number): void {
+    while (this.#chunks.length < Math.min(chunks, this.maxChunks)) this.chunk(this.#chunks.length)
   }
 
+  #open(name: string, bytes: number): ArrayBuffer | undefined {
+    const fd = this.#pins.get(name)
+    return fd === undefined ? undefined : take(name, fd, bytes)
+  }
+
+  /** Where the pin is refused (a directory that was deleted) the memory serves this process alone: the next finds it missing. */
   #make(name: string, bytes: number): ArrayBuffer {
-    const opts = Buffer.alloc(CREATE_OPTS_BYTES)
-    opts.writeBigUInt64LE(BigInt(CREATE_OPTS_BYTES), 0)
-    opts.writeUInt32LE(BPF_F_MMAPABLE, MAP_FLAGS_AT)
-    const fd = libbpf().bpf.bpf_map_create(BPF_MAP_TYPE_ARRAY, 'orb8_ledger', 4, ENTRY_BYTES, bytes / ENTRY_BYTES, opts)
-    check(`make ${name}`, fd)
-    this.#pins.put(name, fd as Fd)
-    return map(name, fd as Fd, bytes)
+    const fd = makeArray('orb8_ledger', ENTRY_BYTES, bytes / ENTRY_BYTES)
+    try {
+      this.#pins.put(name, fd)
+    } catch (error) {
+      if (!(error instanceof KernelError) && (error as NodeJS.ErrnoException).code === undefined) throw error
+    }
+    return take(name, fd, bytes)
   }
 }
 
-const chunkName = (index: number): string => `ledger_${index}`
-
-function map(name: string, fd: Fd, bytes: number): ArrayBuffer {
-  const { libc } = libbpf()
-  const address = libc.mmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, 0) as bigint
-  const code = -koffi.errno()
-  libc.close(fd)
-  if (address === null || BigInt.asUintN(64, BigInt(address)) === MAP_FAILED) throw kernelError(`map ${name} (${errnoName(code)})`, code)
-  return koffi.view(address, bytes)
+function take(name: string, fd: Fd, bytes: number): ArrayBuffer {
+  try {
+    return mapMemory(name, fd, bytes)
+  } finally {
+    libbpf().libc.close(fd)
+  }
 }

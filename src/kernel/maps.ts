@@ -13,7 +13,7 @@ export interface MapBatch {
   readonly values: Buffer
 }
 
-/** Empties hash maps of one shape, batch by batch, through buffers that it keeps. One drain at a time. */
+/** Reads and empties hash maps of one shape, batch by batch, through buffers that it keeps. One pass at a time. */
 export class MapDrain {
   readonly #keys: Buffer
   readonly #values: Buffer
@@ -26,26 +26,26 @@ export class MapDrain {
     this.#values = Buffer.alloc(valueSize * batch)
   }
 
+  /** Every entry of the map, which nobody else may write to meanwhile. */
+  read(map: Fd): AsyncGenerator<MapBatch> {
+    return this.#pass('read a flow map', libbpf().bpf.bpf_map_lookup_batch, map)
+  }
+
   /** Takes every entry out of the map. Nobody else may write to it meanwhile. */
-  async *drain(map: Fd): AsyncGenerator<MapBatch> {
+  async empty(map: Fd): Promise<void> {
+    for await (const _ of this.#pass('empty a flow map', libbpf().bpf.bpf_map_lookup_and_delete_batch, map));
+  }
+
+  async *#pass(deed: string, call: Parameters<typeof inThread>[0], map: Fd): AsyncGenerator<MapBatch> {
     const [tokenIn, tokenOut] = this.#tokens
     let first = true
     for (;;) {
       const count = [this.#batch]
-      const result = await inThread(
-        libbpf().bpf.bpf_map_lookup_and_delete_batch,
-        map,
-        first ? null : tokenIn,
-        tokenOut,
-        this.#keys,
-        this.#values,
-        count,
-        null,
-      )
+      const result = await inThread(call, map, first ? null : tokenIn, tokenOut, this.#keys, this.#values, count, null)
       const code = result < 0 ? errnoName(result) : ''
       if (code === 'EINTR' || code === 'EAGAIN') continue
       // ENOENT is the end of the map, with a valid count. ENOSPC: a bucket larger than the batch, which hashing makes impossible.
-      if (code !== '' && code !== 'ENOENT') throw kernelError('drain a flow map', result)
+      if (code !== '' && code !== 'ENOENT') throw kernelError(deed, result)
       if ((count[0] ?? 0) > 0) yield { count: count[0] ?? 0, keys: this.#keys, values: this.#values }
       if (code === 'ENOENT') return
       tokenOut.copy(tokenIn)
@@ -55,6 +55,42 @@ export class MapDrain {
 }
 
 const ZERO = Buffer.alloc(4)
+
+/** What the kernel says of a map: struct bpf_map_info of include/uapi/linux/bpf.h up to max_entries. */
+export interface MapInfo {
+  readonly id: number
+  readonly keySize: number
+  readonly valueSize: number
+  readonly maxEntries: number
+}
+
+const INFO_BYTES = 88
+
+export function mapInfo(map: Fd): MapInfo {
+  const info = Buffer.alloc(INFO_BYTES)
+  check('ask for a map', libbpf().bpf.bpf_obj_get_info_by_fd(map, info, [INFO_BYTES]))
+  const [, id = 0, keySize = 0, valueSize = 0, maxEntries = 0] = [0, 4, 8, 12, 16].map((at) => info.readUInt32LE(at))
+  return { id, keySize, valueSize, maxEntries }
+}
+
+/** The kernel's number of the map in slot 0 of an array of maps. */
+export function innerId(outer: Fd): number {
+  const id = Buffer.alloc(4)
+  check('ask for a flow map', libbpf().bpf.bpf_map_lookup_elem(outer, ZERO, id))
+  return id.readUInt32LE()
+}
+
+/** All keys of a small map. */
+export function keysOf(map: Fd, keySize: number): Buffer[] {
+  const keys: Buffer[] = []
+  const { bpf } = libbpf()
+  for (let at: Buffer | null = null; ; ) {
+    const next = Buffer.alloc(keySize)
+    if ((bpf.bpf_map_get_next_key(map, at, next) as number) !== 0) return keys
+    keys.push(next)
+    at = next
+  }
+}
 
 /** Reads the only value of an array map. */
 export function readValue(map: Fd, into: Buffer): Buffer {
@@ -82,6 +118,12 @@ export function clearMap(map: Fd, keySize: number): void {
   const key = Buffer.alloc(keySize)
   const { bpf } = libbpf()
   while ((bpf.bpf_map_get_next_key(map, null, key) as number) === 0) check('empty a map', bpf.bpf_map_delete_elem(map, key))
+}
+
+export function getEntry(map: Fd, key: Buffer, valueSize: number): Buffer {
+  const value = Buffer.alloc(valueSize)
+  check('read a map', libbpf().bpf.bpf_map_lookup_elem(map, key, value))
+  return value
 }
 
 export function deleteEntry(map: Fd, key: Buffer): void {

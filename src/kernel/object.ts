@@ -17,6 +17,8 @@ export interface Refusal {
 export interface LoadOptions {
   readonly entries: Readonly<Record<string, number>>
   readonly values: Readonly<Record<string, Buffer>>
+  /** Maps that are there already and are to be used. */
+  readonly existing?: ReadonlyMap<string, Fd>
 }
 
 /** Enough for the last words of any refusal; the whole log is in libbpf's own messages. */
@@ -70,7 +72,11 @@ function programsOf(object: BpfObject): Map<string, BpfProgram> {
 
 function prepare(object: BpfObject, options: LoadOptions): void {
   const { bpf } = libbpf()
+  for (const [name, fd] of options.existing ?? []) {
+    check(`use the map ${name} that is there`, bpf.bpf_map__reuse_fd(findMap(object, name), fd))
+  }
   for (const [name, entries] of Object.entries(options.entries)) {
+    if (options.existing?.has(name)) continue
     check(`size map ${name}`, bpf.bpf_map__set_max_entries(findMap(object, name), entries))
   }
   for (const [name, value] of Object.entries(options.values)) {

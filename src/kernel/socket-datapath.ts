@@ -1,41 +1,35 @@
 // The socket datapath as user space sees it: attached, adopted, walked, drained. Knows the programs by name; nothing of labels.
-import type { Prefix } from '../address.ts'
 import { KernelError } from '../errors.ts'
-import { Links } from './attach.ts'
+import { Control } from './control.ts'
+import { type HeldMap, heldMaps, type Installation, type InstallOptions, install, type Origin } from './installation.ts'
 import { runIterator } from './iterator.ts'
-import { CONTROL, FLOW_COUNTS, FLOW_KEY, PEER, PREFIX, PREFIX_RULE, SETTINGS, TOTALS } from './layouts.ts'
-import { type BpfProgram, type Fd, libbpf } from './libbpf.ts'
-import { clearMap, deleteEntry, type MapBatch, MapDrain, putEntry, readValue, replaceInner, writeValue } from './maps.ts'
-import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+import { CONTROL, FLOW_COUNTS, FLOW_KEY, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
+import { check, type Fd } from './libbpf.ts'
+import { clearMap, mapInfo, readValue } from './maps.ts'
+import type { Refusal } from './object.ts'
+import { Pair } from './pair.ts'
+import type { PinDirectory } from './pins.ts'
+import { type PrefixRule, PrefixTrie } from './prefix-trie.ts'
 
-/** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
-const OVERFLOW_ENTRIES = 8192
-/** How long a TCP socket without storage is looked for at each packet: by then those that matter have spoken. */
-const ADOPTION_MS = 10 * 60_000
+const ENOENT = -2
 const LISTENER_BYTES = 8
 /** struct htab_elem beside key and value, and a bucket. */
 const HASH_ENTRY_BYTES = 64
 /** Socket storage of one connection with what the kernel keeps beside it, measured. */
 const SOCKET_BYTES = 400
+const LAYOUTS = [
+  ['flows_a', FLOW_KEY.size, FLOW_COUNTS.size],
+  ['overflow_a', FLOW_KEY.size, FLOW_COUNTS.size],
+  ['prefixes', PREFIX.size, PREFIX_RULE.size],
+  ['.data.totals', 4, TOTALS.size],
+  ['.data.control', 4, CONTROL.size],
+] as const
 
-const CGROUP_PROGRAMS = ['orb8_tcp_events', 'orb8_egress', 'orb8_ingress', 'orb8_bind4', 'orb8_bind6', 'orb8_sock_create'] as const
-/** Programs that count; the others only help them. */
-const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
-
-export interface DatapathOptions {
-  /** The cgroup v2 directory below which sockets are seen. */
-  readonly cgroupRoot: string
-  readonly flowEntries: number
-  readonly sockets: number
+export interface DatapathOptions extends InstallOptions {
   /** In force before the first socket is seen. */
   readonly prefixes?: readonly PrefixRule[]
-  readonly objectPath?: string
-}
-
-/** A public prefix and what becomes of the addresses in it: kept whole, or folded to the named network's index. */
-export interface PrefixRule {
-  readonly prefix: Prefix
-  readonly network?: number
+  /** CLOCK_MONOTONIC, ns. */
+  readonly now?: () => bigint
 }
 
 /** Counters that the programs keep; only ever growing but `tracked`. */
@@ -49,153 +43,124 @@ export interface Totals {
   readonly nodeOverflow: Buffer
 }
 
-/** Two maps of one shape: programs fill one, user space drains the other. */
-interface Pair {
-  readonly outer: Fd
-  readonly inner: readonly [Fd, Fd]
-  active: 0 | 1
-}
-
 export class SocketDatapath implements AsyncDisposable {
-  readonly #object: LoadedObject
-  readonly #links = new Links()
-  readonly #flows: Pair
-  readonly #overflow: Pair
-  readonly #drain = new MapDrain(FLOW_KEY.size, FLOW_COUNTS.size)
+  readonly origin: Origin
+  readonly flows: Pair
+  readonly overflow: Pair
+  readonly #installation: Installation
+  readonly #trie: PrefixTrie
+  readonly #control: Control
   readonly #totals = Buffer.alloc(TOTALS.size)
-  readonly #rules = new Map<string, string>()
   readonly #sockets: number
-  #refused: readonly Refusal[]
-  #adoptionTimer: NodeJS.Timeout | undefined
+  readonly #pins: PinDirectory | undefined
 
-  private constructor(object: LoadedObject, sockets: number) {
-    this.#object = object
+  private constructor(installation: Installation, prepared: Prepared, { sockets, pins }: DatapathOptions) {
+    this.#installation = installation
+    this.#trie = prepared.trie
+    this.#control = prepared.control
     this.#sockets = sockets
-    this.#refused = object.refused
-    this.#flows = pair(object, 'flows')
-    this.#overflow = pair(object, 'overflow')
+    this.#pins = pins
+    this.origin = installation.origin
+    this.flows = this.#pair('flows')
+    this.overflow = this.#pair('overflow')
   }
 
   /**
-   * Loads, attaches, and takes up the connections that are there. Programs that the kernel refuses are left out and told in
-   * `refused`. Throws KernelError where nothing can be attached.
+   * Loads and attaches, or takes over what is pinned, and takes up the connections that are there. Programs that the kernel refuses
+   * are left out and told in `refused`. Throws KernelError where nothing can be attached.
    */
   static async start(options: DatapathOptions): Promise<SocketDatapath> {
-    const settings = Buffer.alloc(SETTINGS.size)
-    settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
-    const object = loadObject(options.objectPath ?? SOCKET_OBJECT, {
-      entries: {
-        flows_a: options.flowEntries,
-        flows_b: options.flowEntries,
-        overflow_a: OVERFLOW_ENTRIES,
-        overflow_b: OVERFLOW_ENTRIES,
-      },
-      values: { '.rodata.settings': settings },
+    let prepared: Prepared | undefined
+    const installation = install(options, (maps) => {
+      prepared = prepare(maps, options)
     })
-    const datapath = new SocketDatapath(object, options.sockets)
     try {
-      checkLayout(object, 'flows_a', FLOW_KEY.size, FLOW_COUNTS.size)
-      checkLayout(object, 'prefixes', PREFIX.size, PREFIX_RULE.size)
-      checkLayout(object, '.data.totals', 4, TOTALS.size)
-      datapath.setPrefixes(options.prefixes ?? [])
-      datapath.#attach(options.cgroupRoot)
-      await datapath.#adopt()
+      const datapath = new SocketDatapath(installation, prepared as unknown as Prepared, options)
+      if (datapath.origin === 'made') await datapath.#adopt()
       return datapath
     } catch (error) {
-      await datapath[Symbol.asyncDispose]()
+      installation[Symbol.dispose]()
       throw error
     }
   }
 
   /** Programs that do not run, and why. */
   get refused(): readonly Refusal[] {
-    return this.#refused
-  }
-
-  #attach(cgroupRoot: string): void {
-    const programs = this.#object.programs()
-    this.#refused = [...this.#refused, ...attachAll(this.#object, this.#links, programs, cgroupRoot)]
-    const runs = this.programs()
-    if (COUNTING.some((name) => runs.get(name) === true)) return
-    const first = this.#refused[0] ?? { reason: 'ENOENT', remedy: 'the object file has none' }
-    throw new KernelError('attach any program that counts', first.reason, first.remedy)
+    return this.#installation.refused
   }
 
   /** Each program, and whether it runs. */
   programs(): Map<string, boolean> {
     const programs = new Map<string, boolean>()
-    for (const name of this.#object.programs().keys()) programs.set(name, true)
-    for (const { program } of this.#refused) programs.set(program, false)
+    for (const name of this.#installation.programs.keys()) programs.set(name, true)
+    for (const { program } of this.refused) programs.set(program, false)
     return programs
+  }
+
+  /** Descriptors of the programs that run and of all maps, by name. */
+  descriptors(): { readonly programs: ReadonlyMap<string, Fd>; readonly maps: ReadonlyMap<string, Fd> } {
+    const { programs, maps } = this.#installation
+    return { programs, maps }
+  }
+
+  /** Of this very set of socket storages: where it differs, all counting began anew. */
+  get generation(): number {
+    return mapInfo(this.#map('connections')).id
+  }
+
+  /** What an earlier build or another size left to be counted. */
+  held(): readonly HeldMap[] {
+    return this.#pins === undefined ? [] : heldMaps(this.#pins)
   }
 
   /** Maps that can fill up, and how many entries they take. */
   capacities(): Map<string, number> {
-    const { bpf } = libbpf()
-    return new Map(
-      [
-        ['flows', 'flows_a'],
-        ['overflow', 'overflow_a'],
-        ['prefixes', 'prefixes'],
-      ].map(([name = '', map = '']) => [name, bpf.bpf_map__max_entries(this.#object.map(map)) as number]),
-    )
+    return new Map([
+      ['flows', this.flows.entries],
+      ['overflow', this.overflow.entries],
+      ['prefixes', mapInfo(this.#map('prefixes')).maxEntries],
+    ])
   }
 
   /** Kernel memory that maps and socket storage take when all are full: known sizes and what an entry costs beside them. */
   memoryLimitBytes(): number {
-    const { bpf } = libbpf()
-    const entries = (name: string): number => bpf.bpf_map__max_entries(this.#object.map(name)) as number
     const perFlow = FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES
-    return 2 * (entries('flows_a') + entries('overflow_a')) * perFlow + this.#sockets * SOCKET_BYTES
+    return 2 * (this.flows.entries + this.overflow.entries) * perFlow + this.#sockets * SOCKET_BYTES
   }
 
   prefixCount(): number {
-    return this.#rules.size
+    return this.#trie.size
+  }
+
+  /**
+   * Tells the programs that somebody reads. Returns for how long nobody had where they rested meanwhile, in ms, else 0; what was
+   * opened in the gap is then taken up.
+   */
+  async beat(): Promise<number> {
+    const gapMs = this.#control.beat()
+    if (gapMs > 0) await this.#adopt()
+    return gapMs
   }
 
   /** Connections that were there before: by the files of all processes now, by their packets for ten minutes. */
   async #adopt(): Promise<void> {
-    if (!this.#links.has('orb8_tcp_state')) return // nobody would end what is taken up
-    this.#setAdopting(true)
-    this.#adoptionTimer = setTimeout(() => this.#setAdopting(false), ADOPTION_MS).unref()
+    const { links } = this.#installation
+    if (!links.has('orb8_tcp_state')) return // nobody would end what is taken up
+    this.#control.adopt()
     for (const name of ['orb8_find_listeners', 'orb8_adopt_files']) {
-      if (!this.#links.has(name)) continue
-      await runIterator(name, this.#links.fd(name))
-      this.#links.detach(name)
+      if (links.has(name)) await runIterator(name, links.fd(name))
     }
-    clearMap(this.#object.fd('listeners'), LISTENER_BYTES)
-  }
-
-  #setAdopting(on: boolean): void {
-    const control = Buffer.alloc(CONTROL.size)
-    control.writeUInt32LE(on ? 1 : 0, CONTROL.adopting)
-    writeValue(this.#object.fd('.data.control'), control)
+    clearMap(this.#map('listeners'), LISTENER_BYTES)
   }
 
   /** Folds what is new at every watched socket into the flow map. */
   async walk(): Promise<void> {
-    if (this.#links.has('orb8_walk')) await runIterator('orb8_walk', this.#links.fd('orb8_walk'))
-  }
-
-  /** Takes everything out of the flow map (48-byte keys, 64-byte values). Waits for an RCU grace period first. */
-  drainFlows(): AsyncGenerator<MapBatch> {
-    return this.#drainPair(this.#flows)
-  }
-
-  drainOverflow(): AsyncGenerator<MapBatch> {
-    return this.#drainPair(this.#overflow)
-  }
-
-  async *#drainPair(of: Pair): AsyncGenerator<MapBatch> {
-    const idle = of.inner[of.active]
-    const next = of.active === 0 ? 1 : 0
-    await replaceInner(of.outer, of.inner[next])
-    of.active = next
-    yield* this.#drain.drain(idle)
+    const { links } = this.#installation
+    if (links.has('orb8_walk')) await runIterator('orb8_walk', links.fd('orb8_walk'))
   }
 
   totals(): Totals {
-    const view = readValue(this.#object.fd('.data.totals'), this.#totals)
+    const view = readValue(this.#map('.data.totals'), this.#totals)
     const read = (offset: number): number => Number(view.readBigInt64LE(offset))
     return {
       tracked: read(TOTALS.tracked),
@@ -209,70 +174,45 @@ export class SocketDatapath implements AsyncDisposable {
 
   /** Makes the trie hold exactly these rules. Cheap where nothing changed. */
   setPrefixes(rules: readonly PrefixRule[]): void {
-    const map = this.#object.fd('prefixes')
-    const wanted = new Map(rules.map((rule) => [prefixKey(rule.prefix), ruleValue(rule)]))
-    for (const key of this.#rules.keys()) {
-      if (!wanted.has(key)) deleteEntry(map, Buffer.from(key, 'latin1'))
-    }
-    for (const [key, value] of wanted) {
-      if (this.#rules.get(key) !== value) putEntry(map, Buffer.from(key, 'latin1'), Buffer.from(value, 'latin1'))
-    }
-    this.#rules.clear()
-    for (const [key, value] of wanted) this.#rules.set(key, value)
+    this.#trie.set(rules)
   }
 
+  #map(name: string): Fd {
+    return check(`find map ${name}`, this.#installation.maps.get(name) ?? ENOENT) as Fd
+  }
+
+  #pair(name: string): Pair {
+    return new Pair(this.#map(name), [this.#map(`${name}_a`), this.#map(`${name}_b`)], this.origin !== 'made')
+  }
+
+  /** Without pins everything ends here; with them it goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
-    clearTimeout(this.#adoptionTimer)
-    this.#links[Symbol.dispose]()
-    this.#object[Symbol.dispose]()
+    this.#installation[Symbol.dispose]()
   }
 }
 
-function pair(object: LoadedObject, name: string): Pair {
-  return { outer: object.fd(name), inner: [object.fd(`${name}_a`), object.fd(`${name}_b`)], active: 0 }
+interface Prepared {
+  readonly trie: PrefixTrie
+  readonly control: Control
 }
 
-function prefixKey(prefix: Prefix): string {
-  const key = Buffer.alloc(PREFIX.size)
-  key.writeUInt32LE(prefix.bits, PREFIX.bits)
-  key.write(prefix.address, PREFIX.address, 'latin1')
-  return key.toString('latin1')
+/** Before the programs run. */
+function prepare(maps: ReadonlyMap<string, Fd>, { prefixes, now = process.hrtime.bigint }: DatapathOptions): Prepared {
+  checkLayouts(maps)
+  const trie = new PrefixTrie(maps.get('prefixes') as Fd)
+  if (prefixes !== undefined) trie.set(prefixes)
+  return { trie, control: new Control(maps.get('.data.control') as Fd, now) }
 }
 
-function ruleValue(rule: PrefixRule): string {
-  const value = Buffer.alloc(PREFIX_RULE.size)
-  value.writeUInt32LE(rule.network === undefined ? PEER.peerAddress : PEER.peerNetwork, PREFIX_RULE.peer)
-  value.writeUInt32LE(rule.network ?? 0, PREFIX_RULE.network)
-  return value.toString('latin1')
-}
-
-/** The generated layouts and the object must come from one source. */
-function checkLayout(object: LoadedObject, name: string, keySize: number, valueSize: number): void {
-  const { bpf } = libbpf()
-  const map = object.map(name)
-  const key = bpf.bpf_map__key_size(map) as number
-  const value = bpf.bpf_map__value_size(map) as number
-  if (key !== keySize || value !== valueSize) {
+/** The generated layouts and the maps must come from one source. */
+function checkLayouts(maps: ReadonlyMap<string, Fd>): void {
+  for (const [name, keySize, valueSize] of LAYOUTS) {
+    const info = mapInfo(maps.get(name) as Fd)
+    if (info.keySize === keySize && info.valueSize === valueSize) continue
     throw new KernelError(
       `read map ${name}`,
-      `its entries are ${key}+${value} bytes, not ${keySize}+${valueSize}`,
+      `its entries are ${info.keySize}+${info.valueSize} bytes, not ${keySize}+${valueSize}`,
       'the kernel object and the program are of different builds: run npm run build',
     )
   }
-}
-
-/** The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. */
-function attachAll(object: LoadedObject, links: Links, programs: Map<string, BpfProgram>, cgroupRoot: string): readonly Refusal[] {
-  const refused: Refusal[] = []
-  for (const [name, program] of programs) {
-    try {
-      if (CGROUP_PROGRAMS.includes(name as (typeof CGROUP_PROGRAMS)[number])) links.attachToCgroup(name, program, cgroupRoot)
-      else if (name === 'orb8_walk') links.attachToMap(name, program, object.map('connections'))
-      else links.attach(name, program)
-    } catch (error) {
-      if (!(error instanceof KernelError)) throw error
-      refused.push({ program: name, reason: `attach: ${error.reason}`, remedy: error.remedy })
-    }
-  }
-  return refused
 }

@@ -1,10 +1,13 @@
 import t from 'tap'
 import { formatAddress } from '../../src/address.ts'
-import { decodeCounts, decodeKey, FlowCollector, type FlowSource } from '../../src/collect/flows.ts'
+import { decodeCounts, decodeKey, FlowCollector, type FlowPair, type FlowSource, STEPS, type Step } from '../../src/collect/flows.ts'
 import { FLOW_COUNTS, FLOW_KEY, PEER, ROLE } from '../../src/kernel/layouts.ts'
 import type { MapBatch } from '../../src/kernel/maps.ts'
 import type { Totals } from '../../src/kernel/socket-datapath.ts'
-import type { Flow } from '../../src/model.ts'
+import type { Flow, FlowLabels, Snapshot } from '../../src/model.ts'
+import { createProcessMemory, type LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { createStore, type Store } from '../../src/store/store.ts'
+import { collecting } from '../harness/drains.ts'
 
 function key(over: Partial<Record<'peer' | 'role' | 'port' | 'network' | 'protocol', number>> = {}): Buffer {
   const bytes = Buffer.alloc(FLOW_KEY.size)
@@ -34,39 +37,53 @@ const TOTALS: Totals = {
   nodeOverflow: Buffer.alloc(FLOW_COUNTS.size),
 }
 
-/** Scripted collections, and what was asked in which order. */
-function source(
-  rounds: { flows?: readonly Buffer[]; overflow?: readonly Buffer[]; totals?: Partial<Totals> }[],
-): FlowSource & { log: string[] } {
-  const log: string[] = []
-  let round = -1
-  async function* batches(keys: readonly Buffer[] = []): AsyncGenerator<MapBatch> {
-    for (const one of keys) yield { count: 1, keys: one, values: counts({ sentBytes: 5n }) }
-  }
-  return {
-    log,
-    async walk() {
-      round++
-      log.push('walk')
-    },
-    async *drainFlows() {
-      log.push('flows')
-      yield* batches(rounds[round]?.flows)
-    },
-    async *drainOverflow() {
-      log.push('overflow')
-      yield* batches(rounds[round]?.overflow)
-    },
-    totals: () => ({ ...TOTALS, ...rounds[round]?.totals }),
+/** Two maps that tests fill and collections swap and empty, as often as the process is born again. */
+class Maps {
+  filled: Buffer[] = []
+  idle: Buffer[] = []
+
+  /** As a new process finds them. */
+  pair(log: string[], name: string): FlowPair {
+    const maps = this
+    return {
+      pending: true,
+      async swap() {
+        if (this.pending) return
+        log.push(`swap ${name}`)
+        ;[maps.filled, maps.idle] = [maps.idle, maps.filled]
+        Object.assign(this, { pending: true })
+      },
+      async *read(): AsyncGenerator<MapBatch> {
+        log.push(`read ${name}`)
+        for (const one of maps.idle) yield { count: 1, keys: one, values: counts({ sentBytes: 5n }) }
+      },
+      async empty() {
+        log.push(`empty ${name}`)
+        maps.idle = []
+        Object.assign(this, { pending: false })
+      },
+    }
   }
 }
 
-async function collectAll(collector: FlowCollector): Promise<Flow[]> {
-  const all: Flow[] = []
-  await collector.collect((flows) => {
-    all.push(...flows)
-  })
-  return all
+class Kernel {
+  readonly log: string[] = []
+  readonly flows = new Maps()
+  readonly overflow = new Maps()
+  totals: Totals = TOTALS
+  gapMs = 0
+
+  source(): FlowSource {
+    return {
+      flows: this.flows.pair(this.log, 'flows'),
+      overflow: this.overflow.pair(this.log, 'overflow'),
+      beat: async () => this.gapMs,
+      walk: async () => {
+        this.log.push('walk')
+      },
+      totals: () => this.totals,
+    }
+  }
 }
 
 t.test('a key is read field by field', async (t) => {
@@ -102,31 +119,148 @@ t.test('counts are exact to 2^53, also below zero', async (t) => {
   t.same([read.sentBytes, read.receivedBytes, read.sentPackets, read.retransmitted], [-1, 9007199254740991, 4294967296, 4294967295])
 })
 
-t.test('a collection walks before it drains, and drains the overflow only where some was counted', async (t) => {
-  const scripted = source([
-    { flows: [key()] },
-    { overflow: [key({ peer: PEER.peerOverflow })], totals: { overflowFlows: 3 } },
-    { totals: { overflowFlows: 3 } },
-  ])
-  const collector = new FlowCollector(scripted)
-  t.equal((await collectAll(collector)).length, 1)
-  t.same(scripted.log.splice(0), ['walk', 'flows'])
-  t.equal((await collectAll(collector))[0]?.key.peer, 'overflow')
-  t.same(scripted.log.splice(0), ['walk', 'flows', 'overflow'])
-  t.equal((await collectAll(collector)).length, 0)
-  t.same(scripted.log.splice(0), ['walk', 'flows'])
+/** A process that adds what it takes to a store, a series for each port. */
+function committing(
+  source: FlowSource,
+  memory: LedgerMemory,
+  step: ((name: Step) => void) | undefined,
+): { collector: FlowCollector; store: Store } {
+  const store = createStore({ flowLabels: ['port'], seriesLimit: 1000, seriesIdleMs: 3_600_000, memory })
+  const take = (flows: readonly Flow[]): void => {
+    for (const { key, counts } of flows) {
+      const labels = { ...NOBODY, port: String(key.port), protocol: String(key.protocol) }
+      store.add({ labels, attribution: 'none', counts })
+    }
+  }
+  return { collector: new FlowCollector({ source, ledger: store, take, ...(step === undefined ? {} : { step }) }), store }
+}
+
+const NOBODY: FlowLabels = {
+  namespace: '',
+  pod: '',
+  container: '',
+  workload: '',
+  workloadKind: '',
+  role: '',
+  protocol: '',
+  port: '',
+  peerKind: '',
+  peerNamespace: '',
+  peerWorkload: '',
+  peerZone: '',
+}
+
+function bytesIn({ flows }: Snapshot): number {
+  const columns = flows.columns.flatMap(({ metric }, at) => (metric.name === 'orb8_flow_bytes_total' ? [at] : []))
+  return flows.rows.reduce(
+    (sum, _, row) => sum + columns.reduce((more, at) => more + (flows.values[row * flows.columns.length + at] ?? 0), 0),
+    0,
+  )
+}
+
+const bytesOf = (flows: readonly Flow[]): number => flows.reduce((sum, flow) => sum + flow.counts.sentBytes, 0)
+
+t.test('a collection walks, swaps both pairs, reads them, and empties them last', async (t) => {
+  const kernel = new Kernel()
+  const { collect, store } = collecting(kernel.source())
+  await collect()
+  kernel.log.splice(0)
+  kernel.flows.filled.push(key(), key({ port: 80 }))
+  kernel.overflow.filled.push(key({ peer: PEER.peerOverflow }))
+  const taken = await collect()
+  t.same(
+    taken.map((flow) => flow.key.peer),
+    ['address', 'address', 'overflow'],
+  )
+  t.same(kernel.log, ['walk', 'swap flows', 'swap overflow', 'read flows', 'read overflow', 'empty flows', 'empty overflow'])
+  t.same(store.drains().committed, store.drains().emptied)
+  t.same(await collect(), [], 'each flow is taken once')
 })
 
-t.test('what not even the overflow map had room for is told once, as a difference', async (t) => {
-  const collector = new FlowCollector(
-    source([
-      { totals: { nodeOverflow: counts({ sentBytes: 100n, opened: 2n }) } },
-      { totals: { nodeOverflow: counts({ sentBytes: 100n, opened: 2n }) } },
-      { totals: { nodeOverflow: counts({ sentBytes: 170n, opened: 2n }) } },
-    ]),
-  )
-  const first = await collectAll(collector)
-  t.same([first[0]?.key.peer, first[0]?.counts.sentBytes, first[0]?.counts.opened], ['node_overflow', 100, 2])
-  t.same(await collectAll(collector), [])
-  t.same((await collectAll(collector))[0]?.counts.sentBytes, 70)
+t.test('what not even the overflow map had room for is told once, as a difference, also by the next process', async (t) => {
+  const kernel = new Kernel()
+  const memory = createProcessMemory()
+  const nodeOverflow = (sentBytes: bigint): void => {
+    kernel.totals = { ...TOTALS, nodeOverflow: counts({ sentBytes, opened: 2n }) }
+  }
+  nodeOverflow(100n)
+  const first = collecting(kernel.source(), { memory })
+  const [told] = await first.collect()
+  t.same([told?.key.peer, told?.counts.sentBytes, told?.counts.opened], ['node_overflow', 100, 2])
+  t.same(await first.collect(), [])
+  nodeOverflow(170n)
+  const [more] = await collecting(kernel.source(), { memory }).collect()
+  t.same([more?.counts.sentBytes, more?.counts.opened], [70, 0])
+})
+
+t.test('the time without a reader is added up over restarts', async (t) => {
+  const kernel = new Kernel()
+  const memory = createProcessMemory()
+  kernel.gapMs = 1_200_000
+  const { collector } = collecting(kernel.source(), { memory })
+  t.equal((await collector.collect()).gapMs, 1_200_000)
+  kernel.gapMs = 0
+  await collector.collect()
+  kernel.gapMs = 1_000_500
+  const next = collecting(kernel.source(), { memory }).collector
+  await next.collect()
+  t.equal(next.readerGapSeconds, 2200.5)
+})
+
+t.test('a process that ends before any step of any collection leaves nothing out and nothing twice', async (t) => {
+  const steps = [...STEPS.flatMap((step) => [1, 2, 3].map((time) => ({ step, time })))]
+  for (const { step, time } of steps) {
+    const kernel = new Kernel()
+    const memory = createProcessMemory()
+    let seen = 0
+    let put = 0
+    const fill = (): void => {
+      kernel.flows.filled.push(key({ port: 1 + (put % 7) }), key({ port: 100 + put }))
+      kernel.overflow.filled.push(key({ peer: PEER.peerOverflow }))
+      put += 3
+    }
+    const mortal = (name: Step): void => {
+      if (name === step && ++seen === time) throw new Error('killed')
+    }
+    const committed: number[] = []
+    for (let life = 0; life < 4; life++) {
+      const { collector, store } = committing(kernel.source(), memory, life === 0 ? mortal : undefined)
+      committed.push(bytesIn(store.snapshot(0)))
+      try {
+        for (let round = 0; round < 3; round++) {
+          fill()
+          await collector.collect()
+          committed.push(bytesIn(store.snapshot(0)))
+        }
+      } catch (error) {
+        if ((error as Error).message !== 'killed') throw error
+      }
+    }
+    t.equal(committed.at(-1), put * 5, `${step} for the ${time}. time`)
+    t.ok(
+      committed.every((bytes, at) => at === 0 || bytes >= (committed[at - 1] as number)),
+      'no value falls',
+    )
+  }
+})
+
+t.test('a collection that failed is brought to its end by the next one', async (t) => {
+  for (const failing of STEPS) {
+    const kernel = new Kernel()
+    let fails = true
+    const { collect, collector } = collecting(kernel.source(), {
+      step: (name) => {
+        if (fails && name === failing) throw new Error('once')
+      },
+    })
+    fails = false
+    await collect()
+    kernel.flows.filled.push(key())
+    fails = true
+    await t.rejects(collector.collect(), /once/)
+    fails = false
+    const rest = bytesOf(await collect())
+    const counted = ['empty', 'emptied', 'done'].includes(failing)
+    t.equal(rest, counted ? 0 : 5, failing)
+  }
 })

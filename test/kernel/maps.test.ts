@@ -16,13 +16,17 @@ function entry(map: Fd, number: number): void {
 
 async function drainAll(drain: MapDrain, map: Fd): Promise<Map<number, number>> {
   const found = new Map<number, number>()
-  for await (const { count, keys, values } of drain.drain(map)) {
+  for await (const { count, keys, values } of drain.read(map)) {
     for (let i = 0; i < count; i++) {
       const key = keys.readUInt32LE(i * KEY)
       t.notOk(found.has(key), 'an entry came twice')
       found.set(key, values.readUInt32LE(i * VALUE))
     }
   }
+  let again = 0
+  for await (const { count } of drain.read(map)) again += count
+  t.equal(again, found.size, 'reading takes nothing out')
+  await drain.empty(map)
   return found
 }
 

@@ -4,20 +4,16 @@ import { statSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import t from 'tap'
 import { formatAddress, parsePrefix } from '../../src/address.ts'
-import { FlowCollector } from '../../src/collect/flows.ts'
 import { type DatapathOptions, SocketDatapath } from '../../src/kernel/socket-datapath.ts'
 import type { Flow, FlowCounts } from '../../src/model.ts'
+import { type Collecting, collecting } from '../harness/drains.ts'
 
 const CGROUP_ROOT = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].find((path) => statSync(path, { throwIfNoEntry: false })?.ino === 1) ?? ''
 const OPTIONS: DatapathOptions = { cgroupRoot: CGROUP_ROOT, flowEntries: 4096, sockets: 65536 }
 
 /** Everything about one server port since the last call. */
-async function flowsOf(collector: FlowCollector, port: number): Promise<Flow[]> {
-  const found: Flow[] = []
-  await collector.collect((flows) => {
-    found.push(...flows.filter(({ key }) => key.port === port))
-  })
-  return found
+async function flowsOf({ collect }: Collecting, port: number): Promise<Flow[]> {
+  return (await collect()).filter(({ key }) => key.port === port)
 }
 
 const countsOf = (flows: readonly Flow[], role: string): FlowCounts | undefined => flows.find(({ key }) => key.role === role)?.counts
@@ -54,7 +50,7 @@ const portOf = (server: Server): number => (server.address() as AddressInfo).por
 
 t.test('bytes at both ends are what was written and read, each connection opened and closed once', async (t) => {
   await using datapath = await SocketDatapath.start(OPTIONS)
-  const collector = new FlowCollector(datapath)
+  const collector = collecting(datapath)
   for (const [host, own] of [
     ['127.0.0.1', '127.0.0.1'],
     ['::1', '::1'],
@@ -77,7 +73,7 @@ t.test('bytes at both ends are what was written and read, each connection opened
 
 t.test('an open connection is counted at each walk, and only what is new', async (t) => {
   await using datapath = await SocketDatapath.start(OPTIONS)
-  const collector = new FlowCollector(datapath)
+  const collector = collecting(datapath)
   const server = await listen('127.0.0.1', 'bye')
   const socket = connect(portOf(server), '127.0.0.1')
   await once(socket, 'connect')
@@ -103,7 +99,7 @@ t.test('a connection that was there before counts from its adoption on, with the
   await once(socket, 'data')
   {
     await using datapath = await SocketDatapath.start(OPTIONS)
-    const collector = new FlowCollector(datapath)
+    const collector = collecting(datapath)
     socket.write('after!!')
     await once(socket, 'data')
     const flows = await flowsOf(collector, portOf(server))
@@ -117,7 +113,7 @@ t.test('a connection that was there before counts from its adoption on, with the
 
 t.test('sockets beyond the limit are counted as such and leave room when they close', async (t) => {
   await using datapath = await SocketDatapath.start({ ...OPTIONS, sockets: 1 })
-  const collector = new FlowCollector(datapath)
+  const collector = collecting(datapath)
   const before = datapath.totals()
   const server = await listen('127.0.0.1', 'x')
   for (let i = 0; i < 5; i++) await exchange('127.0.0.1', portOf(server), 'y')
@@ -147,22 +143,20 @@ t.test('storage goes with its socket', async (t) => {
 
 t.test('a full flow map loses nothing: the rest is under the same cgroup as overflow', async (t) => {
   await using datapath = await SocketDatapath.start({ ...OPTIONS, flowEntries: 4 })
-  const collector = new FlowCollector(datapath)
+  const collector = collecting(datapath)
   const servers = await Promise.all(Array.from({ length: 20 }, () => listen('127.0.0.1', 'z'.repeat(100))))
   const ports = new Set(servers.map(portOf))
   for (const port of ports) await exchange('127.0.0.1', port, 'y'.repeat(10))
   for (const server of servers) server.close()
   let own = 0
   let overflow = 0
-  await collector.collect((flows) => {
-    for (const { key, counts } of flows) {
-      if (ports.has(key.port)) own += counts.sentBytes
-      if (key.peer === 'overflow' && key.protocol === 6) {
-        overflow += counts.sentBytes
-        t.same([key.port, key.role, formatAddress(key.remote)], [0, 'unknown', '::'])
-      }
+  for (const { key, counts } of await collector.collect()) {
+    if (ports.has(key.port)) own += counts.sentBytes
+    if (key.peer === 'overflow' && key.protocol === 6) {
+      overflow += counts.sentBytes
+      t.same([key.port, key.role, formatAddress(key.remote)], [0, 'unknown', '::'])
     }
-  })
+  }
   t.ok(overflow > 0)
   t.ok(own + overflow >= 20 * 110, 'other traffic of this cgroup may be in the overflow too')
   t.ok(datapath.totals().overflowFlows > 0 && datapath.totals().overflowBytes > 0)
@@ -170,7 +164,7 @@ t.test('a full flow map loses nothing: the rest is under the same cgroup as over
 
 t.test('public addresses are folded, but for those in a learnt prefix or a named network', async (t) => {
   await using datapath = await SocketDatapath.start(OPTIONS)
-  const collector = new FlowCollector(datapath)
+  const collector = collecting(datapath)
   const rule = (text: string, network?: number) => {
     const prefix = parsePrefix(text)
     if (prefix === undefined) throw new Error(text)

@@ -1,0 +1,245 @@
+// Puts the programs in place, or takes over those that are pinned: what comes of it is file descriptors by name. Knows the object and
+// its hooks; nothing of what maps hold.
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { KernelError } from '../errors.ts'
+import { type About, readAbout, writeAbout } from './about.ts'
+import { Links } from './attach.ts'
+import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
+import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
+import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+import type { PinDirectory } from './pins.ts'
+
+/** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
+const OVERFLOW_ENTRIES = 8192
+
+const CGROUP_PROGRAMS: readonly string[] = [
+  'orb8_tcp_events',
+  'orb8_egress',
+  'orb8_ingress',
+  'orb8_bind4',
+  'orb8_bind6',
+  'orb8_sock_create',
+]
+/** Iterators over the storage of a map. */
+const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([['orb8_walk', 'connections']])
+/** Programs that count; the others only help them. */
+const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
+
+/** Maps that go on over a restart. Those of one size stand or fall together. */
+const SIZED_MAPS = ['flows', 'flows_a', 'flows_b', 'overflow', 'overflow_a', 'overflow_b'] as const
+const OTHER_MAPS = ['prefixes', 'connections', 'datagram_sockets', '.data.totals', '.data.control', 'listeners'] as const
+const MAPS: readonly string[] = [...SIZED_MAPS, ...OTHER_MAPS]
+
+export interface InstallOptions {
+  /** The cgroup v2 directory below which sockets are seen. */
+  readonly cgroupRoot: string
+  readonly flowEntries: number
+  readonly sockets: number
+  /** Where everything is pinned, to go on without this process; left out, it ends with it. */
+  readonly pins?: PinDirectory | undefined
+  readonly objectPath?: string
+}
+
+/** What was there: nothing, programs of this build, or others over the same maps. */
+export type Origin = 'made' | 'taken over' | 'replaced'
+
+export interface Installation extends Disposable {
+  readonly origin: Origin
+  readonly maps: ReadonlyMap<string, Fd>
+  readonly links: Links
+  readonly programs: ReadonlyMap<string, Fd>
+  /** Programs that do not run, and why. */
+  readonly refused: readonly Refusal[]
+}
+
+/** What is to be done with the maps before any program runs on them. */
+export type Prepare = (maps: ReadonlyMap<string, Fd>) => void
+
+/**
+ * Programs that the kernel refuses are left out and told in `refused`. Throws KernelError where nothing that counts can be attached.
+ */
+export function install(options: InstallOptions, prepare: Prepare): Installation {
+  const { pins, objectPath = SOCKET_OBJECT } = options
+  const wanted = {
+    layout: LAYOUT_HASH,
+    build: createHash('sha256').update(readFileSync(objectPath)).digest('hex').slice(0, 16),
+    cgroupRoot: options.cgroupRoot,
+    flowEntries: options.flowEntries,
+    sockets: options.sockets,
+  }
+  if (pins === undefined) return load(options, wanted, new Map(), prepare)
+  const found = readAbout(pins)
+  if (found !== undefined && isSame(found, wanted)) {
+    const taken = takeOver(pins, found, prepare)
+    if (taken !== undefined) return taken
+  }
+  const existing = found === undefined ? new Map<string, Fd>() : reusable(pins, found, wanted)
+  if (found !== undefined && found.cgroupRoot !== wanted.cgroupRoot) for (const name of CGROUP_PROGRAMS) pins.remove(`link_${name}`)
+  if (existing.size === 0) pins.clear()
+  try {
+    return load(options, wanted, existing, prepare)
+  } finally {
+    for (const fd of existing.values()) libbpf().libc.close(fd)
+  }
+}
+
+type Wanted = Pick<About, 'layout' | 'build' | 'cgroupRoot' | 'flowEntries' | 'sockets'>
+
+function isSame(found: About, wanted: Wanted): boolean {
+  return found.complete && (Object.keys(wanted) as (keyof Wanted)[]).every((key) => found[key] === wanted[key])
+}
+
+/** bpffs reserves dots. */
+const pinName = (map: string): string => `map_${map.replaceAll('.', '_')}`
+
+function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installation | undefined {
+  const { libc } = libbpf()
+  const links = new Links(pins)
+  const maps = new Map<string, Fd>()
+  const programs = new Map<string, Fd>()
+  const close = (): void => {
+    links[Symbol.dispose]()
+    for (const fd of [...maps.values(), ...programs.values()]) libc.close(fd)
+  }
+  const refused = new Set(found.refused.map(({ program }) => program))
+  for (const name of MAPS) take(maps, name, pins.get(pinName(name)))
+  for (const name of found.programs) if (!refused.has(name)) take(programs, name, pins.get(`program_${name}`))
+  const whole = maps.size === MAPS.length && [...programs.keys()].every((name) => links.takeOver(name))
+  if (whole && programs.size === found.programs.length - refused.size) {
+    prepare(maps)
+    return { origin: 'taken over', maps, links, programs, refused: found.refused, [Symbol.dispose]: close }
+  }
+  close()
+  return undefined
+}
+
+function take(into: Map<string, Fd>, name: string, fd: Fd | undefined): void {
+  if (fd !== undefined) into.set(name, fd)
+}
+
+/** Maps that the programs of this build can go on with: all that one needs of the other, or none. */
+function reusable(pins: PinDirectory, found: About, wanted: Wanted): Map<string, Fd> {
+  if (found.layout !== wanted.layout) return new Map()
+  if (found.flowEntries === wanted.flowEntries) {
+    const maps = pinned(pins, MAPS)
+    if (maps !== undefined) return maps
+  }
+  const maps = pinned(pins, OTHER_MAPS)
+  if (maps !== undefined) hold(pins)
+  return maps ?? new Map()
+}
+
+/** All of them, or none. */
+function pinned(pins: PinDirectory, names: readonly string[]): Map<string, Fd> | undefined {
+  const maps = new Map<string, Fd>()
+  for (const name of names) take(maps, name, pins.get(pinName(name)))
+  if (maps.size === names.length) return maps
+  for (const fd of maps.values()) libbpf().libc.close(fd)
+  return undefined
+}
+
+/** Keeps flow maps of another size until they have been read. */
+function hold(pins: PinDirectory): void {
+  const groups = heldGroups(pins)
+  const group = (groups.at(-1) ?? 0) + 1
+  for (const name of SIZED_MAPS) pins.rename(pinName(name), pinName(heldName(group, name)))
+}
+
+const heldName = (group: number, map: string): string => `held${group}_${map}`
+
+/** Numbers of the groups of maps that are held, in the order in which they were. */
+function heldGroups(pins: PinDirectory): readonly number[] {
+  const numbers = pins.names().map((name) => Number(/^map_held(\d+)_/.exec(name)?.[1] ?? 0))
+  return [...new Set(numbers.filter((number) => number > 0))].sort((one, other) => one - other)
+}
+
+/** A map of an earlier build or size, whose content has still to be counted. */
+export interface HeldMap {
+  readonly name: (typeof SIZED_MAPS)[number]
+  readonly fd: Fd
+  /** It has been counted: it goes. */
+  readonly release: () => void
+}
+
+export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
+  return heldGroups(pins).flatMap((group) =>
+    SIZED_MAPS.flatMap((name) => {
+      const pin = pinName(heldName(group, name))
+      const fd = pins.get(pin)
+      if (fd === undefined) return []
+      const release = (): void => {
+        pins.remove(pin)
+        libbpf().libc.close(fd)
+      }
+      return [{ name, fd, release }]
+    }),
+  )
+}
+
+function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<string, Fd>, prepare: Prepare): Installation {
+  const { pins, cgroupRoot, flowEntries, objectPath = SOCKET_OBJECT } = options
+  const settings = Buffer.alloc(SETTINGS.size)
+  settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
+  const sizes = { flows_a: flowEntries, flows_b: flowEntries, overflow_a: OVERFLOW_ENTRIES, overflow_b: OVERFLOW_ENTRIES }
+  const object = loadObject(objectPath, { entries: sizes, values: { '.rodata.settings': settings }, existing })
+  const links = new Links(pins)
+  const close = (): void => {
+    links[Symbol.dispose]()
+    object[Symbol.dispose]()
+  }
+  try {
+    const programs = object.programs()
+    const all = [...programs.keys(), ...object.refused.map(({ program }) => program)]
+    const about = (complete: boolean, refused: readonly Refusal[]): void => {
+      if (pins !== undefined) writeAbout(pins, { ...wanted, complete, programs: all, refused })
+    }
+    const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
+    if (pins !== undefined) for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd)
+    prepare(maps)
+    about(false, [])
+    const refused = [...object.refused, ...attachAll(object, links, programs, cgroupRoot)]
+    requireCounting(links, refused)
+    const running = new Map([...programs].filter(([name]) => links.has(name)).map(([name, program]) => [name, programFd(program)]))
+    if (pins !== undefined) pinPrograms(pins, running)
+    about(true, refused)
+    return { origin: existing.size === 0 ? 'made' : 'replaced', maps, links, programs: running, refused, [Symbol.dispose]: close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+const programFd = (program: BpfProgram): Fd => check('find a program', libbpf().bpf.bpf_program__fd(program)) as Fd
+
+/** And lets go what the last build had and this one has not. */
+function pinPrograms(pins: PinDirectory, running: ReadonlyMap<string, Fd>): void {
+  for (const [name, fd] of running) pins.put(`program_${name}`, fd)
+  for (const pin of pins.names()) {
+    const [, name] = /^(?:link|program)_(.*)$/.exec(pin) ?? []
+    if (name !== undefined && !running.has(name)) pins.remove(pin)
+  }
+}
+
+/** The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. */
+function attachAll(object: LoadedObject, links: Links, programs: ReadonlyMap<string, BpfProgram>, cgroupRoot: string): readonly Refusal[] {
+  const refused: Refusal[] = []
+  for (const [name, program] of programs) {
+    const storage = STORAGE_PROGRAMS.get(name)
+    try {
+      if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
+      else if (storage !== undefined) links.attachToMap(name, program, object.fd(storage))
+      else links.attach(name, program)
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error
+      refused.push({ program: name, reason: `attach: ${error.reason}`, remedy: error.remedy })
+    }
+  }
+  return refused
+}
+
+function requireCounting(links: Links, refused: readonly Refusal[]): void {
+  if (COUNTING.some((name) => links.has(name))) return
+  const first = refused[0] ?? { reason: 'ENOENT', remedy: 'the object file has none' }
+  throw new KernelError('attach any program that counts', first.reason, first.remedy)
+}
