@@ -66,8 +66,10 @@ static __always_inline __u64 payload_received(const struct tcp_sock *tp, const s
 	return received - ((READ_ONCE(sk->__sk_common.skc_flags) >> SOCK_DONE) & 1);
 }
 
-/* Moves what is new since the last fold into *news. Called under the lock: no calls in here. */
-static __always_inline void take_news(struct connection *c, const struct tcp_sock *tp, const struct sock *sk,
+/* Moves what is new since the last fold into *news. Called under the lock: no calls in here. Where user space began at 0 since the
+ * last fold, it knows nothing of this connection: it is told again, as one that is taken up, in keys of the new epoch. What it
+ * finds in keys of another epoch it knows to leave out of the connections that are open. */
+static __always_inline void take_news(struct connection *c, const struct tcp_sock *tp, const struct sock *sk, __u8 epoch,
 				      struct flow_counts *news)
 {
 	__u64 sent = payload_sent(tp, sk, c->sequence_base);
@@ -88,7 +90,10 @@ static __always_inline void take_news(struct connection *c, const struct tcp_soc
 		news->opened = !c->adopted;
 		news->adopted = c->adopted;
 		c->birth = TOLD;
+	} else if (c->key.epoch != epoch) {
+		news->adopted = 1;
 	}
+	c->key.epoch = epoch;
 }
 
 static __always_inline int is_news(const struct flow_counts *n)
@@ -103,6 +108,7 @@ static __always_inline void fold(struct connection *c, struct sock *sk, int last
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct flow_counts news = {};
+	__u8 epoch = control.epoch;
 	int open, ended;
 
 	if (!tp)
@@ -111,7 +117,7 @@ static __always_inline void fold(struct connection *c, struct sock *sk, int last
 	open = c->phase == OPEN;
 	ended = last && c->phase != CLOSED;
 	if (open) {
-		take_news(c, tp, sk, &news);
+		take_news(c, tp, sk, epoch, &news);
 		news.closed = last;
 	}
 	if (ended)
@@ -129,8 +135,8 @@ static __always_inline int is_still(const struct connection *c, struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	return tp && sk->__sk_common.skc_state == TCP_ESTABLISHED && c->birth == TOLD && c->segments_in == tp->segs_in &&
-	       c->segments_out == tp->segs_out && c->received == tp->bytes_received &&
+	return tp && sk->__sk_common.skc_state == TCP_ESTABLISHED && c->birth == TOLD && c->key.epoch == (__u8)control.epoch &&
+	       c->segments_in == tp->segs_in && c->segments_out == tp->segs_out && c->received == tp->bytes_received &&
 	       (__u32)c->sent == tp->snd_nxt + c->sequence_base;
 }
 

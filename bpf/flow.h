@@ -101,6 +101,7 @@ static __noinline int count_overflow(const struct flow_key *key, const struct fl
 	folded.cgroup = key->cgroup;
 	folded.protocol = key->protocol;
 	folded.peer = PEER_OVERFLOW;
+	folded.epoch = key->epoch;
 	map = bpf_map_lookup_elem(&overflow, &zero);
 	if (!map || !add_to(map, &folded, counts))
 		add_counts(&totals.node_overflow, counts);

@@ -27,7 +27,8 @@ struct flow_key {
 	__u8 protocol;
 	__u8 role;
 	__u8 peer;
-	__u8 pad[3];
+	__u8 epoch; /* of TCP: control.epoch when it was counted */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct flow_key) == 48, "flow_key has no hidden padding");
 
@@ -68,9 +69,11 @@ _Static_assert(sizeof(struct settings) == 8, "settings");
 struct control {
 	__u64 adopt_until; /* until then a TCP socket without storage is taken up at its next packet */
 	__u64 heartbeat;   /* when somebody last read */
-	__u64 patience;    /* so long after the heartbeat the programs go on; 0: for ever */
+	__u64 patience;	   /* so long after the heartbeat the programs go on; 0: for ever */
+	__u32 epoch;	   /* user space has begun at 0 so often, mod 256: see take_news */
+	__u32 pad;
 };
-_Static_assert(sizeof(struct control) == 24, "control");
+_Static_assert(sizeof(struct control) == 32, "control");
 
 /* Written by the programs, only ever added to. */
 struct totals {

@@ -1,6 +1,7 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
+import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
@@ -19,8 +20,6 @@ import { findCgroupRoot } from './resolve/cgroup-root.ts'
 import { createResolver } from './resolve/flows.ts'
 import { createHostAddresses } from './resolve/host-addresses.ts'
 import { prefixRules } from './resolve/prefix-rules.ts'
-import type { Opening } from './store/ledger.ts'
-import { createStore } from './store/store.ts'
 import { VERSION } from './version.ts'
 
 const COLLECTOR = 'flows'
@@ -135,16 +134,16 @@ function collection(
   log: Logger,
   step: ((name: Step) => void) | undefined,
 ): () => Promise<Snapshot> {
-  const { datapath, memory, identity, pins } = counting
+  const { datapath, pins } = counting
   const hostAddresses = createHostAddresses()
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const store = createStore({ ...config, memory, identity })
-  if (pins !== undefined) tellOpening(store.opening, log)
+  const { store, begins, reason } = openStore(config, counting)
+  if (pins !== undefined) tellOpening(reason, log)
   const take = async (flows: readonly Flow[]): Promise<void> => {
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
     for (const flow of flows) store.add(resolver.resolve(flow))
   }
-  const collector = new FlowCollector({ source: datapath, ledger: store, take, ...(step === undefined ? {} : { step }) })
+  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, ...(step === undefined ? {} : { step }) })
   let prefixesMs = performance.now()
   let pinned = true
 
@@ -185,8 +184,8 @@ function collection(
   }
 }
 
-function tellOpening({ restored, reason }: Opening, log: Logger): void {
-  if (restored) log.info('counters go on from where they were')
+function tellOpening(reason: string, log: Logger): void {
+  if (reason === '') log.info('counters go on from where they were')
   else log.info({ reason }, 'every counter starts at 0')
 }
 

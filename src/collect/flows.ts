@@ -2,7 +2,7 @@
 import { UNSPECIFIED } from '../address.ts'
 import { FLOW_COUNTS, FLOW_KEY, PEER, ROLE } from '../kernel/layouts.ts'
 import type { MapBatch } from '../kernel/maps.ts'
-import type { Totals } from '../kernel/socket-datapath.ts'
+import type { HeldFlows, Totals } from '../kernel/socket-datapath.ts'
 import type { Address, Flow, FlowCounts, FlowKey, PeerClass, Role } from '../model.ts'
 
 /** Two maps of the kernel: what programs filled until the last swap stays readable until it is emptied. */
@@ -19,6 +19,10 @@ export interface FlowPair {
 export interface FlowSource {
   readonly flows: FlowPair
   readonly overflow: FlowPair
+  /** That of keys whose connections the ledger knows, or gets to know by them. */
+  readonly epoch: number
+  /** Maps that nobody fills any more, to be counted once. */
+  held(): readonly HeldFlows[]
   /** Answers for how long nobody had read, in ms, where counting rested meanwhile. */
   beat(): Promise<number>
   walk(): Promise<void>
@@ -51,6 +55,8 @@ export interface Collected {
 export interface CollectorOptions {
   readonly source: FlowSource
   readonly ledger: DrainLedger
+  /** Do the ledger's numbers begin at 0 over maps that were there before? */
+  readonly begins?: boolean
   /** Receives every flow once, in slices between which the event loop runs. */
   readonly take: (flows: readonly Flow[]) => Promise<void> | void
   /** Called at each step of a collection, before it. */
@@ -125,6 +131,11 @@ export function decodeCounts(values: Buffer, at: number): FlowCounts {
   }
 }
 
+/** Of connections that are told again, or are over: as if none were open now. */
+function withoutOpen(counts: FlowCounts): FlowCounts {
+  return { ...counts, adopted: counts.closed - counts.opened }
+}
+
 const COUNTS = Object.keys(FLOW_COUNTS).filter((name): name is keyof FlowCounts => name !== 'size')
 
 /**
@@ -137,13 +148,17 @@ export class FlowCollector {
   readonly #take: CollectorOptions['take']
   readonly #step: (name: Step) => void
   readonly #now: () => number
+  #begins: boolean
+  #held: readonly HeldFlows[]
   readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
   readonly #gapSeconds: Kept
 
-  constructor({ source, ledger, take, step = () => undefined, now = Date.now }: CollectorOptions) {
+  constructor({ source, ledger, take, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
     this.#source = source
     this.#ledger = ledger
     this.#take = take
+    this.#begins = begins
+    this.#held = source.held()
     this.#step = step
     this.#now = now
     const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)
@@ -186,10 +201,12 @@ export class FlowCollector {
     this.#step('begin')
     this.#ledger.begin(this.#ledger.drains().committed.number + 1)
     const entries = { flows: await this.#read(flows), overflow: await this.#read(overflow) }
+    for (const held of this.#held) await this.#read(held)
     await this.#takeNodeOverflow()
     if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
     this.#step('commit')
     await this.#ledger.commit(this.#now())
+    this.#begins = false
     await this.#empty()
     return entries
   }
@@ -197,17 +214,22 @@ export class FlowCollector {
   async #empty(): Promise<void> {
     this.#step('empty')
     for (const pair of this.#pairs) if (pair.pending) await pair.empty()
+    for (const held of this.#held) held.release()
+    this.#held = []
     this.#step('emptied')
     this.#ledger.emptied()
   }
 
-  async #read(pair: FlowPair): Promise<number> {
+  async #read(maps: Pick<FlowPair, 'read'>): Promise<number> {
     let read = 0
-    for await (const { count, keys, values } of pair.read()) {
+    for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
       const flows: Flow[] = []
       for (let i = 0; i < count; i++) {
-        flows.push({ key: decodeKey(keys, i * FLOW_KEY.size), counts: decodeCounts(values, i * FLOW_COUNTS.size) })
+        const key = decodeKey(keys, i * FLOW_KEY.size)
+        const counts = decodeCounts(values, i * FLOW_COUNTS.size)
+        const known = keys[i * FLOW_KEY.size + FLOW_KEY.epoch] === this.#source.epoch
+        flows.push({ key, counts: known ? counts : withoutOpen(counts) })
       }
       read += count
       await this.#take(flows)
@@ -215,13 +237,16 @@ export class FlowCollector {
     return read
   }
 
-  /** What not even the overflow map had room for only ever grows: the rest is what has not been counted yet. */
+  /**
+   * What not even the overflow map had room for only ever grows: the rest is what has not been counted yet. Where numbers begin at 0
+   * nobody knows how much of it was counted before: it begins at 0 too.
+   */
   async #takeNodeOverflow(): Promise<void> {
     const now = decodeCounts(this.#source.totals().nodeOverflow, 0)
     const kept = this.#nodeOverflow
     if (COUNTS.every((name) => now[name] === kept[name].value())) return
     const counts = Object.fromEntries(COUNTS.map((name) => [name, now[name] - kept[name].value()])) as unknown as FlowCounts
     for (const name of COUNTS) kept[name].set(now[name])
-    await this.#take([{ key: NODE_OVERFLOW, counts }])
+    if (!this.#begins) await this.#take([{ key: NODE_OVERFLOW, counts }])
   }
 }

@@ -33,6 +33,17 @@ export class Control {
     return away > PATIENCE_NS ? Number(away / 1_000_000n) : 0
   }
 
+  /** In which keys of TCP are counted now: see `take_news` in bpf/connection.h. */
+  get epoch(): number {
+    return this.#words.readUInt32LE(CONTROL.epoch) & 0xff
+  }
+
+  /** What is counted from here on belongs to numbers that begin at 0: every open connection is told again. */
+  beginEpoch(): void {
+    this.#words.writeUInt32LE(this.epoch + 1, CONTROL.epoch)
+    writeValue(this.#map, this.#words)
+  }
+
   /** Connections without storage are taken up at their packets for ten minutes. */
   adopt(): void {
     this.#words.writeBigUInt64LE(this.#now() + ADOPTION_NS, CONTROL.adoptUntil)

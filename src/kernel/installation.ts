@@ -7,6 +7,7 @@ import { type About, readAbout, writeAbout } from './about.ts'
 import { Links } from './attach.ts'
 import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
 import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
+import { programId } from './maps.ts'
 import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 import type { PinDirectory } from './pins.ts'
 
@@ -51,6 +52,8 @@ export interface Installation extends Disposable {
   readonly programs: ReadonlyMap<string, Fd>
   /** Programs that do not run, and why. */
   readonly refused: readonly Refusal[]
+  /** Whose place they took: the kernel's numbers of programs. */
+  readonly predecessors: readonly number[]
 }
 
 /** What is to be done with the maps before any program runs on them. */
@@ -108,7 +111,7 @@ function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installat
   const whole = maps.size === MAPS.length && [...programs.keys()].every((name) => links.takeOver(name))
   if (whole && programs.size === found.programs.length - refused.size) {
     prepare(maps)
-    return { origin: 'taken over', maps, links, programs, refused: found.refused, [Symbol.dispose]: close }
+    return { origin: 'taken over', maps, links, programs, refused: found.refused, predecessors: [], [Symbol.dispose]: close }
   }
   close()
   return undefined
@@ -182,6 +185,7 @@ function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<str
   const settings = Buffer.alloc(SETTINGS.size)
   settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
   const sizes = { flows_a: flowEntries, flows_b: flowEntries, overflow_a: OVERFLOW_ENTRIES, overflow_b: OVERFLOW_ENTRIES }
+  const predecessors = pins === undefined ? [] : pinnedPrograms(pins)
   const object = loadObject(objectPath, { entries: sizes, values: { '.rodata.settings': settings }, existing })
   const links = new Links(pins)
   const close = (): void => {
@@ -203,11 +207,31 @@ function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<str
     const running = new Map([...programs].filter(([name]) => links.has(name)).map(([name, program]) => [name, programFd(program)]))
     if (pins !== undefined) pinPrograms(pins, running)
     about(true, refused)
-    return { origin: existing.size === 0 ? 'made' : 'replaced', maps, links, programs: running, refused, [Symbol.dispose]: close }
+    return {
+      origin: existing.size === 0 ? 'made' : 'replaced',
+      maps,
+      links,
+      programs: running,
+      refused,
+      predecessors,
+      [Symbol.dispose]: close,
+    }
   } catch (error) {
     close()
     throw error
   }
+}
+
+function pinnedPrograms(pins: PinDirectory): number[] {
+  return pins
+    .names()
+    .filter((name) => name.startsWith('program_'))
+    .map((name) => {
+      const fd = pins.get(name) as Fd
+      const id = programId(fd)
+      libbpf().libc.close(fd)
+      return id
+    })
 }
 
 const programFd = (program: BpfProgram): Fd => check('find a program', libbpf().bpf.bpf_program__fd(program)) as Fd

@@ -10,6 +10,7 @@ export const FLOW_KEY = {
   protocol: 42,
   role: 43,
   peer: 44,
+  epoch: 45,
 } as const
 
 /** Byte offsets in `struct flow_counts`. */
@@ -47,10 +48,11 @@ export const SETTINGS = {
 
 /** Byte offsets in `struct control`. */
 export const CONTROL = {
-  size: 24,
+  size: 32,
   adoptUntil: 0,
   heartbeat: 8,
   patience: 16,
+  epoch: 24,
 } as const
 
 /** Byte offsets in `struct totals`. */
@@ -81,4 +83,4 @@ export const ROLE = {
 } as const
 
 /** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */
-export const LAYOUT_HASH = '60fece660daf4ba9'
+export const LAYOUT_HASH = 'd00bbf0e6e278e2b'

@@ -73,6 +73,21 @@ export function mapInfo(map: Fd): MapInfo {
   return { id, keySize, valueSize, maxEntries }
 }
 
+/** The kernel's number of a program: struct bpf_prog_info of include/uapi/linux/bpf.h up to id. */
+export function programId(program: Fd): number {
+  const info = Buffer.alloc(8)
+  check('ask for a program', libbpf().bpf.bpf_obj_get_info_by_fd(program, info, [info.length]))
+  return info.readUInt32LE(4)
+}
+
+/** Has the kernel let the program go? Undefined where this process may not ask. */
+export function isGone(program: number): boolean | undefined {
+  const fd = libbpf().bpf.bpf_prog_get_fd_by_id(program) as number
+  if (fd < 0) return errnoName(fd) === 'ENOENT' ? true : undefined
+  libbpf().libc.close(fd)
+  return false
+}
+
 /** The kernel's number of the map in slot 0 of an array of maps. */
 export function innerId(outer: Fd): number {
   const id = Buffer.alloc(4)

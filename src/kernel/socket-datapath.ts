@@ -5,13 +5,14 @@ import { type HeldMap, heldMaps, type Installation, type InstallOptions, install
 import { runIterator } from './iterator.ts'
 import { CONTROL, FLOW_COUNTS, FLOW_KEY, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
 import { check, type Fd } from './libbpf.ts'
-import { clearMap, mapInfo, readValue } from './maps.ts'
+import { clearMap, isGone, type MapBatch, MapDrain, mapInfo, readValue } from './maps.ts'
 import type { Refusal } from './object.ts'
 import { Pair } from './pair.ts'
 import type { PinDirectory } from './pins.ts'
 import { type PrefixRule, PrefixTrie } from './prefix-trie.ts'
 
 const ENOENT = -2
+const GONE_MS = 3000
 const LISTENER_BYTES = 8
 /** struct htab_elem beside key and value, and a bucket. */
 const HASH_ENTRY_BYTES = 64
@@ -41,6 +42,12 @@ export interface Totals {
   readonly overflowBytes: number
   /** struct flow_counts of what not even the overflow map had room for, since the start. */
   readonly nodeOverflow: Buffer
+}
+
+export interface HeldFlows {
+  read(): AsyncGenerator<MapBatch>
+  /** It has been counted: it goes. */
+  release(): void
 }
 
 export class SocketDatapath implements AsyncDisposable {
@@ -76,6 +83,7 @@ export class SocketDatapath implements AsyncDisposable {
     })
     try {
       const datapath = new SocketDatapath(installation, prepared as unknown as Prepared, options)
+      await untilGone(installation.predecessors)
       if (datapath.origin === 'made') await datapath.#adopt()
       return datapath
     } catch (error) {
@@ -108,9 +116,10 @@ export class SocketDatapath implements AsyncDisposable {
     return mapInfo(this.#map('connections')).id
   }
 
-  /** What an earlier build or another size left to be counted. */
-  held(): readonly HeldMap[] {
-    return this.#pins === undefined ? [] : heldMaps(this.#pins)
+  /** Flow maps of an earlier build or another size, to be counted once. */
+  held(): readonly HeldFlows[] {
+    const held = this.#pins === undefined ? [] : heldMaps(this.#pins)
+    return held.map(({ name, fd, release }) => ({ read: () => readHeld(name, fd), release }))
   }
 
   /** Maps that can fill up, and how many entries they take. */
@@ -140,6 +149,15 @@ export class SocketDatapath implements AsyncDisposable {
     const gapMs = this.#control.beat()
     if (gapMs > 0) await this.#adopt()
     return gapMs
+  }
+
+  get epoch(): number {
+    return this.#control.epoch
+  }
+
+  /** To be called where the numbers begin at 0 while the programs go on. */
+  beginEpoch(): void {
+    this.#control.beginEpoch()
   }
 
   /** Connections that were there before: by the files of all processes now, by their packets for ten minutes. */
@@ -188,6 +206,21 @@ export class SocketDatapath implements AsyncDisposable {
   /** Without pins everything ends here; with them it goes on. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#installation[Symbol.dispose]()
+  }
+}
+
+/** Outer maps hold nothing of their own. */
+async function* readHeld(name: HeldMap['name'], fd: Fd): AsyncGenerator<MapBatch> {
+  if (name === 'flows' || name === 'overflow') return
+  const { keySize, valueSize } = mapInfo(fd)
+  yield* new MapDrain(keySize, valueSize).read(fd)
+}
+
+/** Until no program still fills the maps of its predecessors; longer than the kernel takes under load is not waited. */
+async function untilGone(programs: readonly number[]): Promise<void> {
+  const end = performance.now() + GONE_MS
+  while (programs.some((program) => isGone(program) === false) && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
 

@@ -71,12 +71,15 @@ class Kernel {
   readonly flows = new Maps()
   readonly overflow = new Maps()
   totals: Totals = TOTALS
+  epoch = 0
   gapMs = 0
 
   source(): FlowSource {
     return {
       flows: this.flows.pair(this.log, 'flows'),
       overflow: this.overflow.pair(this.log, 'overflow'),
+      epoch: this.epoch,
+      held: () => [],
       beat: async () => this.gapMs,
       walk: async () => {
         this.log.push('walk')

@@ -15,6 +15,8 @@ export interface ExporterOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Runs the exporter: `unshare`, `setpriv` and their like. */
   readonly wrapper?: readonly string[]
+  /** In place of the built command. */
+  readonly program?: string
 }
 
 export interface Answer {
@@ -29,14 +31,20 @@ function environment(added: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   return { ...Object.fromEntries(kept), ...added }
 }
 
-function start(undo: Undo, { args = [], env = {}, wrapper = [] }: ExporterOptions): Child {
-  const [command = '', ...rest] = [...wrapper, process.execPath, CLI, 'export', ...args]
+function start(undo: Undo, { args = [], env = {}, wrapper = [], program = CLI }: ExporterOptions, word = 'export'): Child {
+  const [command = '', ...rest] = [...wrapper, process.execPath, program, word, ...args]
   return new Child(undo, command, rest, environment(env))
 }
 
 /** One that is expected to end by itself. */
 export async function runToTheEnd(undo: Undo, options: ExporterOptions): Promise<Ended & { stderr: readonly string[] }> {
   const child = start(undo, options)
+  return { ...(await child.end()), stderr: child.stderr }
+}
+
+/** Another command than export, to its end. */
+export async function runCommand(undo: Undo, word: string, options: ExporterOptions): Promise<Ended & { stderr: readonly string[] }> {
+  const child = start(undo, options, word)
   return { ...(await child.end()), stderr: child.stderr }
 }
 
@@ -48,8 +56,18 @@ export async function endSoon(undo: Undo, delayMs: number): Promise<Ended> {
   return child.end()
 }
 
+/** One that is killed so long after its start, wherever it is then. */
+export async function endAfter(undo: Undo, options: ExporterOptions, delayMs: number): Promise<void> {
+  const child = start(undo, options)
+  await new Promise((resolve) => setTimeout(resolve, delayMs))
+  child.kill('SIGKILL')
+  await child.end()
+}
+
 export class Exporter {
   readonly #child: Child
+  /** Has it been killed? */
+  dead = false
   readonly port: number
 
   private constructor(child: Child, port: number) {
@@ -128,6 +146,7 @@ export class Exporter {
 
   /** As the kernel does when memory is short. */
   async die(): Promise<Ended> {
+    this.dead = true
     this.#child.kill('SIGKILL')
     return this.#child.end()
   }

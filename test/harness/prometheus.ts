@@ -42,7 +42,7 @@ export async function onlyText(undo: Undo, port: number): Promise<number> {
 }
 
 /** Free now; who else could take it meanwhile? */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createTcpServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
