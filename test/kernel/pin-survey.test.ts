@@ -76,7 +76,8 @@ t.test('a lock of the same inode on another device is none', async (t) => {
     const { dev, ino } = statSync(PATH)
     const device = (minor: number): string => `00:${minor.toString(16).padStart(2, '0')}:${ino}`
     const locks = join(t.testdir(), 'locks')
-    const lines = (minor: number): string => `1: POSIX  ADVISORY  WRITE 1 ${device(minor)} 0 EOF\n2: FLOCK  ADVISORY  WRITE 42 ${device(minor)} 0 EOF\n`
+    const lines = (minor: number): string =>
+      `1: POSIX  ADVISORY  WRITE 1 ${device(minor)} 0 EOF\n2: FLOCK  ADVISORY  WRITE 42 ${device(minor)} 0 EOF\n`
     writeFileSync(locks, lines(dev + 1))
     t.equal((await surveyPins(PATH, locks)).holder, undefined)
     writeFileSync(locks, lines(dev))
