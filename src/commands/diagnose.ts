@@ -9,6 +9,7 @@ import { exporter } from './diagnose/exporter.ts'
 import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
 import { bpffs, cgroup } from './diagnose/mounts.ts'
 import { pidNamespace } from './diagnose/pid-namespace.ts'
+import { pinPath } from './diagnose/pin-path.ts'
 import { libbpf, programs } from './diagnose/programs.ts'
 import { asJson, asText } from './diagnose/report.ts'
 
@@ -54,6 +55,7 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
     capabilities(),
     cgroup(config.cgroupRoot),
     bpffs(),
+    pinPath(config.pinPath),
     pidNamespace(),
     libbpf(),
     programs(),

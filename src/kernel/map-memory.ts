@@ -12,7 +12,7 @@ const HASH_BUCKET_BYTES = 16
 
 /**
  * Bytes of each map, by name; one name may stand for several maps. Reads files of /proc that the kernel writes as they are
- * read: 20 us a map, on this thread. Throws KernelError where a descriptor is no map's.
+ * read: some 15 us a map, on this thread. Throws KernelError where a descriptor is no map's.
  *
  * From 6.4 on the kernel tells what it allocated. Before, it told entries x (key + value), full or not; for a hash map whose
  * entries are made at once this adds what they cost beside that. In neither is the storage of sockets: a map of it has no

@@ -1,12 +1,13 @@
 // Looks at a pin directory from outside: what is pinned and who holds it. Changes nothing and takes no lock, not for a moment.
-import { readdir, readFile, stat, statfs } from 'node:fs/promises'
+import { readFile, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { BPF_FS_MAGIC } from './pins.ts'
+import { BPF_FS_MAGIC, ours } from './pins.ts'
 
 export interface PinSurvey {
   readonly exists: boolean
   /** Of a path that does not exist: would it be on one? */
   readonly onBpffs: boolean
+  /** Of our pins; others' may be beside them. */
   readonly names: readonly string[]
   /** The process that has the directory's lock, where there is one in this PID namespace. */
   readonly holder: number | undefined
@@ -17,7 +18,7 @@ export async function surveyPins(path: string, locks: string = '/proc/locks'): P
   const existing = await nearest(path)
   const onBpffs = (await statfs(existing)).type === BPF_FS_MAGIC
   if (existing !== path || !onBpffs) return { exists: existing === path, onBpffs, names: [], holder: undefined }
-  return { exists: true, onBpffs, names: (await readdir(path)).sort(), holder: await holderOf(path, locks) }
+  return { exists: true, onBpffs, names: ours(path), holder: await holderOf(path, locks) }
 }
 
 /** The path itself, or the first directory above it that exists. */

@@ -22,7 +22,7 @@ interface Counted {
   earlierNs: number
 }
 
-/** Does the kernel count runs? It does not by default: two clock reads a run, some 20 ns. False where it does not tell. */
+/** Does the kernel count runs? It does not by default: two clock reads a run. False where it does not tell. */
 export function bpfStatsEnabled(proc: string = '/proc'): boolean {
   try {
     return readFileSync(join(proc, 'sys/kernel/bpf_stats_enabled'), 'latin1').trim() === '1'

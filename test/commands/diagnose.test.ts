@@ -39,6 +39,7 @@ t.test('on a host that will do, everything is checked and nothing fails', async 
     'CAP_NET_ADMIN',
     'cgroup',
     'bpffs',
+    'pin_path',
     'pid_namespace',
     'libbpf',
     'exporter',

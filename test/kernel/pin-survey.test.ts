@@ -13,7 +13,7 @@ const PATH = join(BPFFS, `o8-survey-${process.pid}`)
 function pins(undo: Undo): PinDirectory {
   const directory = PinDirectory.open(PATH)
   const remove = (): void => {
-    directory.clear(() => false)
+    directory.clear()
     directory.removeDirectory()
     directory[Symbol.dispose]()
   }
@@ -26,10 +26,10 @@ t.test('what is pinned and who holds the directory is told, and nothing changes'
   try {
     const directory = pins(undo)
     using object = loadObject(SOCKET_OBJECT, { entries: {}, values: {} })
-    directory.put('flows_b', object.fd('flows_b'))
-    directory.put('flows_a', object.fd('flows_a'))
-    t.strictSame(await surveyPins(PATH), { exists: true, onBpffs: true, names: ['flows_a', 'flows_b'], holder: process.pid })
-    t.strictSame(readdirSync(PATH).sort(), ['flows_a', 'flows_b'])
+    directory.put('map_flows_b', object.fd('flows_b'))
+    directory.put('map_flows_a', object.fd('flows_a'))
+    t.strictSame(await surveyPins(PATH), { exists: true, onBpffs: true, names: ['map_flows_a', 'map_flows_b'], holder: process.pid })
+    t.strictSame(readdirSync(PATH).sort(), ['map_flows_a', 'map_flows_b'])
   } finally {
     await undo.all()
   }

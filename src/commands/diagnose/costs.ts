@@ -91,7 +91,7 @@ function mapMemory({ samples, sizes }: OwnNumbers): readonly Finding[] {
 function programTime({ samples, before, seconds: between }: OwnNumbers): readonly Finding[] {
   const should = `under ${percent(PROGRAM_LIMIT)}`
   if (!samples.has(PROGRAM_SECONDS)) {
-    const howTo = 'to see it: sysctl kernel.bpf_stats_enabled=1 (some 20 ns a run, for every program of this machine)'
+    const howTo = 'to see it: sysctl kernel.bpf_stats_enabled=1 (two clock reads a run, for every program of this machine)'
     return [{ ...row('program time', true, 'not counted by the kernel', should, ''), remedy: howTo }]
   }
   if (between === 0) return []
