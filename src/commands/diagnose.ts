@@ -5,9 +5,11 @@ import { loadConfig } from '../config.ts'
 import { ConfigError, EXIT_REFUSED } from '../errors.ts'
 import { capabilities } from './diagnose/capabilities.ts'
 import { type Check, type Finding, runChecks } from './diagnose/check.ts'
+import { exporter } from './diagnose/exporter.ts'
 import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
 import { bpffs, cgroup } from './diagnose/mounts.ts'
 import { pidNamespace } from './diagnose/pid-namespace.ts'
+import { pinPath } from './diagnose/pin-path.ts'
 import { libbpf, programs } from './diagnose/programs.ts'
 import { asJson, asText } from './diagnose/report.ts'
 
@@ -15,6 +17,8 @@ export const DIAGNOSE_HELP = `Usage: orb8 diagnose [--output=text|json] [--name=
 
 Checks what the exporter needs of this host: a line each with ok, warn or fail, what was
 found, and how to mend it. Loads each kernel program for a trial and leaves nothing behind.
+Where an exporter runs at the address of --listen, its numbers about itself follow, each
+with what it should be; they are warnings at most.
 Takes the settings of orb8 export, as flags, in the environment or in a file. Ends with 1
 where anything fails, with 2 where a setting is wrong.
 
@@ -51,9 +55,11 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
     capabilities(),
     cgroup(config.cgroupRoot),
     bpffs(),
+    pinPath(config.pinPath),
     pidNamespace(),
     libbpf(),
     programs(),
+    exporter({ listen: config.listen, sizes: config }),
   ])
   process.stdout.write(format(findings))
   return findings.some(({ status }) => status === 'fail') ? EXIT_REFUSED : 0

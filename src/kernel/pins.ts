@@ -21,7 +21,7 @@ import { check, errnoName, type Fd, kernelError, libbpf } from './libbpf.ts'
 const SETTING = 'ORB8_PIN_PATH'
 const ALLOWED = 'an absolute path below a bpffs, such as /sys/fs/bpf/orb8; mount -t bpf bpf /sys/fs/bpf makes one'
 /** BPF_FS_MAGIC of linux/magic.h. */
-const BPF_FS_MAGIC = 0xcafe4a11
+export const BPF_FS_MAGIC = 0xcafe4a11
 /** flock(2): LOCK_EX | LOCK_NB. Freed by the kernel however the process ends. */
 const LOCK_NOW = 2 | 4
 /** What is being pinned in place of something else, until it takes its name. */

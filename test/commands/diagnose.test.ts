@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Finding } from '../../src/commands/diagnose/check.ts'
+import { onSite } from '../harness/site.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
@@ -38,8 +39,10 @@ t.test('on a host that will do, everything is checked and nothing fails', async 
     'CAP_NET_ADMIN',
     'cgroup',
     'bpffs',
+    'pin_path',
     'pid_namespace',
     'libbpf',
+    'exporter',
   ])
     t.equal(names.filter((one) => one === name).length, 1, name)
   t.ok(names.filter((name) => name.startsWith('program ')).length > 1)
@@ -77,3 +80,32 @@ t.test('a cgroup root that is none fails', async (t) => {
   )
   t.equal(code, 1)
 })
+
+t.test(
+  'beside a running exporter its own numbers follow, each with what it should be, and are fine',
+  onSite(async (t, site) => {
+    const exporter = await site.exporter()
+    const { code, stdout } = await diagnose([], '--output=json', `--listen=127.0.0.1:${exporter.port}`)
+    const findings: readonly Finding[] = JSON.parse(stdout)
+    const own = findings.filter(({ check }) => check.startsWith('exporter'))
+    t.equal(code, 0)
+    t.match(own[0], { check: 'exporter', status: 'ok', found: new RegExp(`runs at 127\\.0\\.0\\.1:${exporter.port}, up`) })
+    for (const name of [
+      '/readyz',
+      'programs',
+      'map flows',
+      'sockets',
+      'series',
+      'collection flows',
+      'event loop',
+      'memory',
+      'program time',
+    ]) {
+      const row = own.find(({ check }) => check === `exporter ${name}`)
+      t.match(row, { found: /\S/, should: /\S/ }, name)
+    }
+    // Times depend on what else this machine does.
+    const lost = own.filter(({ check, status }) => status !== 'ok' && !/collection|event loop|cpu|program time/.test(check))
+    t.strictSame(lost, [])
+  }),
+)

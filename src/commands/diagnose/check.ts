@@ -6,7 +6,9 @@ export interface Finding {
   readonly check: string
   readonly status: 'ok' | 'warn' | 'fail'
   readonly found: string
-  /** How to mend it; empty where there is nothing to mend. */
+  /** Of a number: what it should be. */
+  readonly should?: string
+  /** How to mend it, or to see more; empty where there is nothing to mend. */
   readonly remedy: string
 }
 
