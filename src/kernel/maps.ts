@@ -56,12 +56,16 @@ export class MapDrain {
 
 const ZERO = Buffer.alloc(4)
 
-/** What the kernel says of a map: struct bpf_map_info of include/uapi/linux/bpf.h up to max_entries. */
+/** What the kernel says of a map: struct bpf_map_info of include/uapi/linux/bpf.h. */
 export interface MapInfo {
   readonly id: number
   readonly keySize: number
   readonly valueSize: number
   readonly maxEntries: number
+  /** Of its types, where it has them. */
+  readonly btfId: number
+  readonly keyType: number
+  readonly valueType: number
 }
 
 const INFO_BYTES = 88
@@ -69,8 +73,9 @@ const INFO_BYTES = 88
 export function mapInfo(map: Fd): MapInfo {
   const info = Buffer.alloc(INFO_BYTES)
   check('ask for a map', libbpf().bpf.bpf_obj_get_info_by_fd(map, info, [INFO_BYTES]))
-  const [, id = 0, keySize = 0, valueSize = 0, maxEntries = 0] = [0, 4, 8, 12, 16].map((at) => info.readUInt32LE(at))
-  return { id, keySize, valueSize, maxEntries }
+  const word = (at: number): number => info.readUInt32LE(at)
+  const [btfId, keyType, valueType] = [word(64), word(68), word(72)]
+  return { id: word(4), keySize: word(8), valueSize: word(12), maxEntries: word(16), btfId, keyType, valueType }
 }
 
 /** The kernel's number of a program: struct bpf_prog_info of include/uapi/linux/bpf.h up to id. */
