@@ -10,6 +10,7 @@ enum peer {
 	PEER_EXTERNAL = 2, /* public, in no learnt prefix; remote is zero */
 	PEER_NETWORK = 3,  /* inside a named network; remote[3] is its number */
 	PEER_OVERFLOW = 4, /* the flow map was full: only cgroup and protocol are kept */
+	PEER_NONE = 5,	   /* of the socket alone, whoever is at the other end: local and remote are zero */
 };
 
 enum role {
@@ -43,6 +44,33 @@ struct flow_counts {
 	__u64 retransmitted;
 };
 _Static_assert(sizeof(struct flow_counts) == 64, "flow_counts is eight words");
+
+/* Why an attempt to connect came to nothing. */
+enum failure {
+	FAILED_REFUSED = 0,
+	FAILED_TIMEOUT = 1,
+	FAILED_UNREACHABLE = 2,
+	FAILED_RESET = 3,
+	FAILED_ABORTED = 4, /* by its owner */
+	FAILED_OTHER = 5,
+	FAILURES = 6,
+};
+
+/* Upper bounds are 16 us * 4^k, inclusive; the last bucket has the rest. */
+#define TIME_BUCKETS 12
+
+/* What was seen of a flow's health since the map was last drained. A bucket has what is in no smaller one. Failures and times are
+ * under the key of their flow, listen_overflows and receive_drops under a key with PEER_NONE. */
+struct health {
+	__u32 failed[FAILURES];
+	__u32 rtt[TIME_BUCKETS];
+	__u32 connect[TIME_BUCKETS];
+	__u32 listen_overflows;
+	__u32 receive_drops;
+	__u64 rtt_sum_us;
+	__u64 connect_sum_us;
+};
+_Static_assert(sizeof(struct health) == 144, "health has no hidden padding");
 
 /* A prefix of the trie. */
 struct prefix {
@@ -79,7 +107,8 @@ struct totals {
 	__u64 overflow_flows;
 	__u64 overflow_bytes;
 	struct flow_counts node_overflow; /* what not even the overflow map had room for */
+	__u64 overflow_health;		  /* times that the map of health had no room */
 };
-_Static_assert(sizeof(struct totals) == 104, "totals");
+_Static_assert(sizeof(struct totals) == 112, "totals");
 
 #endif

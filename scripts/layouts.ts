@@ -1,12 +1,15 @@
 // Writes src/kernel/layouts.ts from the BTF of the built object: what the compiler made of bpf/layout.h. --check only compares.
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const OBJECT = fileURLToPath(new URL('../dist/bpf/socket.bpf.o', import.meta.url))
 const OUTPUT = fileURLToPath(new URL('../src/kernel/layouts.ts', import.meta.url))
-const STRUCTS = ['flow_key', 'flow_counts', 'prefix', 'prefix_rule', 'settings', 'control', 'totals']
+const STRUCTS = ['flow_key', 'flow_counts', 'health', 'prefix', 'prefix_rule', 'settings', 'control', 'totals']
 const ENUMS = ['peer', 'role']
+/** What pinned maps hold beside these: whoever changes it cannot go on with what an earlier build pinned. */
+const KEPT = ['connection', 'datagram_socket']
 
 interface BtfType {
   readonly id: number
@@ -44,6 +47,16 @@ for (const name of ENUMS) {
   for (const value of find('ENUM', name).values ?? []) lines.push(`  ${camel(value.name.toLowerCase())}: ${value.val},`)
   lines.push('} as const', '')
 }
+const shapes = [...STRUCTS, ...KEPT].map((name) => [name, find('STRUCT', name)] as const)
+const layout = JSON.stringify([
+  shapes.map(([name, { size, members = [] }]) => [name, size, members.map((member) => [member.name, member.bits_offset])]),
+  ENUMS.map((name) => [name, find('ENUM', name).values]),
+])
+lines.push(
+  '/** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */',
+  `export const LAYOUT_HASH = '${createHash('sha256').update(layout).digest('hex').slice(0, 16)}'`,
+  '',
+)
 const text = lines.join('\n')
 
 if (!process.argv.includes('--check')) {

@@ -25,6 +25,7 @@ const PEERS: Readonly<Record<number, PeerClass>> = {
   [PEER.peerExternal]: 'external',
   [PEER.peerNetwork]: 'network',
   [PEER.peerOverflow]: 'overflow',
+  [PEER.peerNone]: 'none',
 }
 
 const ROLES: Readonly<Record<number, Role>> = {

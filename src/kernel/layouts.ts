@@ -25,6 +25,18 @@ export const FLOW_COUNTS = {
   retransmitted: 56,
 } as const
 
+/** Byte offsets in `struct health`. */
+export const HEALTH = {
+  size: 144,
+  failed: 0,
+  rtt: 24,
+  connect: 72,
+  listenOverflows: 120,
+  receiveDrops: 124,
+  rttSumUs: 128,
+  connectSumUs: 136,
+} as const
+
 /** Byte offsets in `struct prefix`. */
 export const PREFIX = {
   size: 20,
@@ -53,13 +65,14 @@ export const CONTROL = {
 
 /** Byte offsets in `struct totals`. */
 export const TOTALS = {
-  size: 104,
+  size: 112,
   tracked: 0,
   untrackedLimit: 8,
   untrackedMemory: 16,
   overflowFlows: 24,
   overflowBytes: 32,
   nodeOverflow: 40,
+  overflowHealth: 104,
 } as const
 
 /** `enum peer`. */
@@ -69,6 +82,7 @@ export const PEER = {
   peerExternal: 2,
   peerNetwork: 3,
   peerOverflow: 4,
+  peerNone: 5,
 } as const
 
 /** `enum role`. */
@@ -77,3 +91,6 @@ export const ROLE = {
   roleClient: 1,
   roleServer: 2,
 } as const
+
+/** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */
+export const LAYOUT_HASH = 'f87f5a3ddc349c47'

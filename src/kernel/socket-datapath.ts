@@ -3,13 +3,18 @@ import type { Prefix } from '../address.ts'
 import { KernelError } from '../errors.ts'
 import { Links } from './attach.ts'
 import { runIterator } from './iterator.ts'
-import { CONTROL, FLOW_COUNTS, FLOW_KEY, PEER, PREFIX, PREFIX_RULE, SETTINGS, TOTALS } from './layouts.ts'
+import { CONTROL, FLOW_COUNTS, FLOW_KEY, HEALTH, PEER, PREFIX, PREFIX_RULE, SETTINGS, TOTALS } from './layouts.ts'
 import { type BpfProgram, type Fd, libbpf } from './libbpf.ts'
 import { clearMap, deleteEntry, type MapBatch, MapDrain, putEntry, readValue, replaceInner, writeValue } from './maps.ts'
 import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 
 /** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
 const OVERFLOW_ENTRIES = 8192
+/** Only TCP flows and listeners have health, and of those in the flow map few hold a new sample at once; what is beyond is folded. */
+const FLOWS_PER_HEALTH = 8
+const MIN_HEALTH_ENTRIES = 1024
+/** One for each cgroup and protocol that finds no room: beyond it health is the node's. 1024 of them 0.5 MB. */
+const HEALTH_SPILL_ENTRIES = 1024
 /** How long a TCP socket without storage is looked for at each packet: by then those that matter have spoken. */
 const ADOPTION_MS = 10 * 60_000
 const LISTENER_BYTES = 8
@@ -27,6 +32,9 @@ export interface DatapathOptions {
   readonly cgroupRoot: string
   readonly flowEntries: number
   readonly sockets: number
+  /** Of one map each; by default as many as fit `flowEntries`. */
+  readonly healthEntries?: number
+  readonly healthSpillEntries?: number
   /** In force before the first socket is seen. */
   readonly prefixes?: readonly PrefixRule[]
   readonly objectPath?: string
@@ -47,6 +55,8 @@ export interface Totals {
   readonly overflowBytes: number
   /** struct flow_counts of what not even the overflow map had room for, since the start. */
   readonly nodeOverflow: Buffer
+  /** Times that the map of health had no room. */
+  readonly overflowHealth: number
 }
 
 /** Two maps of one shape: programs fill one, user space drains the other. */
@@ -61,7 +71,10 @@ export class SocketDatapath implements AsyncDisposable {
   readonly #links = new Links()
   readonly #flows: Pair
   readonly #overflow: Pair
+  readonly #health: Pair
+  readonly #healthSpill: Pair
   readonly #drain = new MapDrain(FLOW_KEY.size, FLOW_COUNTS.size)
+  readonly #healthDrain = new MapDrain(FLOW_KEY.size, HEALTH.size)
   readonly #totals = Buffer.alloc(TOTALS.size)
   readonly #rules = new Map<string, string>()
   readonly #sockets: number
@@ -74,6 +87,8 @@ export class SocketDatapath implements AsyncDisposable {
     this.#refused = object.refused
     this.#flows = pair(object, 'flows')
     this.#overflow = pair(object, 'overflow')
+    this.#health = pair(object, 'health')
+    this.#healthSpill = pair(object, 'health_spill')
   }
 
   /**
@@ -83,18 +98,25 @@ export class SocketDatapath implements AsyncDisposable {
   static async start(options: DatapathOptions): Promise<SocketDatapath> {
     const settings = Buffer.alloc(SETTINGS.size)
     settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
+    const { flowEntries, healthSpillEntries = HEALTH_SPILL_ENTRIES } = options
+    const healthEntries = options.healthEntries ?? Math.max(MIN_HEALTH_ENTRIES, Math.ceil(flowEntries / FLOWS_PER_HEALTH))
     const object = loadObject(options.objectPath ?? SOCKET_OBJECT, {
       entries: {
-        flows_a: options.flowEntries,
-        flows_b: options.flowEntries,
+        flows_a: flowEntries,
+        flows_b: flowEntries,
         overflow_a: OVERFLOW_ENTRIES,
         overflow_b: OVERFLOW_ENTRIES,
+        health_a: healthEntries,
+        health_b: healthEntries,
+        health_spill_a: healthSpillEntries,
+        health_spill_b: healthSpillEntries,
       },
       values: { '.rodata.settings': settings },
     })
     const datapath = new SocketDatapath(object, options.sockets)
     try {
       checkLayout(object, 'flows_a', FLOW_KEY.size, FLOW_COUNTS.size)
+      checkLayout(object, 'health_a', FLOW_KEY.size, HEALTH.size)
       checkLayout(object, 'prefixes', PREFIX.size, PREFIX_RULE.size)
       checkLayout(object, '.data.totals', 4, TOTALS.size)
       datapath.setPrefixes(options.prefixes ?? [])
@@ -136,6 +158,8 @@ export class SocketDatapath implements AsyncDisposable {
       [
         ['flows', 'flows_a'],
         ['overflow', 'overflow_a'],
+        ['health', 'health_a'],
+        ['health_spill', 'health_spill_a'],
         ['prefixes', 'prefixes'],
       ].map(([name = '', map = '']) => [name, bpf.bpf_map__max_entries(this.#object.map(map)) as number]),
     )
@@ -145,8 +169,9 @@ export class SocketDatapath implements AsyncDisposable {
   memoryLimitBytes(): number {
     const { bpf } = libbpf()
     const entries = (name: string): number => bpf.bpf_map__max_entries(this.#object.map(name)) as number
-    const perFlow = FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES
-    return 2 * (entries('flows_a') + entries('overflow_a')) * perFlow + this.#sockets * SOCKET_BYTES
+    const flows = (entries('flows_a') + entries('overflow_a')) * (FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES)
+    const health = (entries('health_a') + entries('health_spill_a')) * (FLOW_KEY.size + HEALTH.size + HASH_ENTRY_BYTES)
+    return 2 * (flows + health) + this.#sockets * SOCKET_BYTES
   }
 
   prefixCount(): number {
@@ -186,12 +211,21 @@ export class SocketDatapath implements AsyncDisposable {
     return this.#drainPair(this.#overflow)
   }
 
-  async *#drainPair(of: Pair): AsyncGenerator<MapBatch> {
+  /** The same of the map of health (48-byte keys, 144-byte values). */
+  drainHealth(): AsyncGenerator<MapBatch> {
+    return this.#drainPair(this.#health, this.#healthDrain)
+  }
+
+  drainHealthSpill(): AsyncGenerator<MapBatch> {
+    return this.#drainPair(this.#healthSpill, this.#healthDrain)
+  }
+
+  async *#drainPair(of: Pair, drain: MapDrain = this.#drain): AsyncGenerator<MapBatch> {
     const idle = of.inner[of.active]
     const next = of.active === 0 ? 1 : 0
     await replaceInner(of.outer, of.inner[next])
     of.active = next
-    yield* this.#drain.drain(idle)
+    yield* drain.drain(idle)
   }
 
   totals(): Totals {
@@ -204,7 +238,13 @@ export class SocketDatapath implements AsyncDisposable {
       overflowFlows: read(TOTALS.overflowFlows),
       overflowBytes: read(TOTALS.overflowBytes),
       nodeOverflow: Buffer.from(view.subarray(TOTALS.nodeOverflow, TOTALS.nodeOverflow + FLOW_COUNTS.size)),
+      overflowHealth: read(TOTALS.overflowHealth),
     }
+  }
+
+  /** struct health of what not even the spill map had room for, since the start: its 32-bit counters may come round. */
+  nodeHealth(): Buffer {
+    return readValue(this.#object.fd('.data.node_health'), Buffer.alloc(HEALTH.size))
   }
 
   /** Makes the trie hold exactly these rules. Cheap where nothing changed. */

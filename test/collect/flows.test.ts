@@ -32,6 +32,7 @@ const TOTALS: Totals = {
   overflowFlows: 0,
   overflowBytes: 0,
   nodeOverflow: Buffer.alloc(FLOW_COUNTS.size),
+  overflowHealth: 0,
 }
 
 /** Scripted collections, and what was asked in which order. */
@@ -86,7 +87,7 @@ t.test('a named network is its number, and its remote address is not one', async
 t.test('every peer class and role has its word', async (t) => {
   t.same(
     Object.values(PEER).map((peer) => decodeKey(key({ peer }), 0).peer),
-    ['address', 'loopback', 'external', 'network', 'overflow'],
+    ['address', 'loopback', 'external', 'network', 'overflow', 'none'],
   )
   t.same(
     Object.values(ROLE).map((role) => decodeKey(key({ role }), 0).role),
