@@ -3,7 +3,9 @@
 #ifndef ORB8_CONNECTION_H
 #define ORB8_CONNECTION_H
 
-#include "flow.h"
+#include "health.h"
+
+const volatile struct settings settings SEC(".rodata.settings");
 
 enum phase {
 	CONNECTING = 0, /* SYN sent: no key yet */
@@ -17,19 +19,25 @@ enum birth {
 };
 
 /* Folded under the lock, by the walk and by the close, whichever comes. `sent` and `received` are payload bytes since the
- * handshake, as far as they have been folded. */
+ * handshake, as far as they have been folded. 96 bytes: with what the kernel keeps beside it a socket's storage then is of the
+ * same size class as without connect_us (192, up to 6.6 or so 256). */
 struct connection {
 	struct bpf_spin_lock lock;
 	__u8 phase;
 	__u8 birth;
 	__u8 adopted;
 	__u8 role;
-	__u64 sent;
+	union {
+		__u64 sent;
+		__u64 began; /* while connecting: when the first SYN left, CLOCK_MONOTONIC, ns */
+	};
 	__u64 received;
 	__u32 segments_out;
 	__u32 segments_in;
 	__u32 retransmitted;
 	__u32 sequence_base; /* bytes_acked - snd_una, which never changes */
+	__u32 connect_us;    /* from the first SYN to established, told with the birth; 0: not seen, or not ours to tell */
+	__u32 pad;
 	struct flow_key key; /* last: what the walk compares shares a cache line */
 };
 
@@ -39,8 +47,6 @@ struct {
 	__type(key, int);
 	__type(value, struct connection);
 } connections SEC(".maps");
-
-const volatile struct settings settings SEC(".rodata.settings");
 
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 
@@ -66,11 +72,12 @@ static __always_inline __u64 payload_received(const struct tcp_sock *tp, const s
 	return received - ((READ_ONCE(sk->__sk_common.skc_flags) >> SOCK_DONE) & 1);
 }
 
-/* Moves what is new since the last fold into *news. Called under the lock: no calls in here. Where user space began at 0 since the
- * last fold, it knows nothing of this connection: it is told again, as one that is taken up, in keys of the new epoch. What it
- * finds in keys of another epoch it knows to leave out of the connections that are open. */
-static __always_inline void take_news(struct connection *c, const struct tcp_sock *tp, const struct sock *sk, __u8 epoch,
-				      struct flow_counts *news)
+/* Moves what is new since the last fold into *news, and gives the connect time where it has not been told. Called under the lock:
+ * no calls in here. Where user space began at 0 since the last fold, it knows nothing of this connection: it is told again, as one
+ * that is taken up, in keys of the new epoch. What user space finds in keys of another epoch it knows to leave out of the
+ * connections that are open. */
+static __always_inline __u32 take_news(struct connection *c, const struct tcp_sock *tp, const struct sock *sk, __u8 epoch,
+				       struct flow_counts *news)
 {
 	__u64 sent = payload_sent(tp, sk, c->sequence_base);
 	__u64 received = payload_received(tp, sk);
@@ -86,58 +93,22 @@ static __always_inline void take_news(struct connection *c, const struct tcp_soc
 	c->segments_out = out;
 	c->segments_in = in;
 	c->retransmitted = again;
-	if (c->birth == NOT_TOLD) {
-		news->opened = !c->adopted;
-		news->adopted = c->adopted;
-		c->birth = TOLD;
-	} else if (c->key.epoch != epoch) {
-		news->adopted = 1;
+	if (c->birth == TOLD) {
+		news->adopted = c->key.epoch != epoch;
+		c->key.epoch = epoch;
+		return 0;
 	}
+	news->opened = !c->adopted;
+	news->adopted = c->adopted;
+	c->birth = TOLD;
 	c->key.epoch = epoch;
+	return c->connect_us;
 }
 
 static __always_inline int is_news(const struct flow_counts *n)
 {
 	return (n->sent_bytes | n->received_bytes | n->sent_packets | n->received_packets | n->retransmitted | n->opened |
 		n->adopted | n->closed) != 0;
-}
-
-/* One fold: of a walk, or the last one. The storage is left to go with its socket: deleting it here would cost microseconds, by way
- * of RCU tasks trace. */
-static __always_inline void fold(struct connection *c, struct sock *sk, int last)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct flow_counts news = {};
-	__u8 epoch = control.epoch;
-	int open, ended;
-
-	if (!tp)
-		return;
-	bpf_spin_lock(&c->lock);
-	open = c->phase == OPEN;
-	ended = last && c->phase != CLOSED;
-	if (open) {
-		take_news(c, tp, sk, epoch, &news);
-		news.closed = last;
-	}
-	if (ended)
-		c->phase = CLOSED;
-	bpf_spin_unlock(&c->lock);
-	if (open && is_news(&news))
-		count_flow(&c->key, &news);
-	if (ended)
-		__sync_fetch_and_add(&totals.tracked, -1);
-}
-
-/* Has nothing happened since the last fold? Seen without the lock and from few cache lines: most sockets of a walk are so, and
- * memory is what a walk waits for. Only while established: the FIN's byte is put right by the folds after it. */
-static __always_inline int is_still(const struct connection *c, struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	return tp && sk->__sk_common.skc_state == TCP_ESTABLISHED && c->birth == TOLD && c->key.epoch == (__u8)control.epoch &&
-	       c->segments_in == tp->segs_in && c->segments_out == tp->segs_out && c->received == tp->bytes_received &&
-	       (__u32)c->sent == tp->snd_nxt + c->sequence_base;
 }
 
 static __always_inline void set_key(struct flow_key *key, const struct sock *sk, __u8 role)
@@ -156,6 +127,86 @@ static __always_inline void set_key(struct flow_key *key, const struct sock *sk,
 	key->protocol = IPPROTO_TCP;
 	key->role = role;
 	fold_remote(key);
+}
+
+/* Runs before the state is stored, so that sk is still as the attempt left it. The error of a connection that is refused, reset
+ * or given up is set by then; of one that its owner closes it is not. One that found no local port has sent nothing: connect()
+ * itself tells that error. EACCES is what ICMPv6 makes of "administratively prohibited". */
+static __always_inline enum failure failure_of(const struct sock *sk, const struct tcp_sock *tp)
+{
+	switch (sk->sk_err) {
+	case 0:
+		return sk->sk_shutdown || tp->segs_out ? FAILED_ABORTED : FAILED_OTHER;
+	case ECONNREFUSED:
+		return FAILED_REFUSED;
+	case ETIMEDOUT:
+		return FAILED_TIMEOUT;
+	case ECONNRESET:
+		return FAILED_RESET;
+	case EACCES:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case ENONET:
+	case ENOPROTOOPT:
+		return FAILED_UNREACHABLE;
+	default:
+		return FAILED_OTHER;
+	}
+}
+
+/* An attempt is over. Both ends' addresses and the dialled port are still at the socket. */
+static __always_inline void fail(const struct sock *sk, const struct tcp_sock *tp)
+{
+	struct flow_key key = {};
+
+	set_key(&key, sk, ROLE_CLIENT);
+	count_failure(&key, failure_of(sk, tp));
+}
+
+/* One fold: of a walk, or the last one. The storage is left to go with its socket: deleting it here would cost microseconds, by way
+ * of RCU tasks trace. */
+static __always_inline void fold(struct connection *c, struct sock *sk, int last)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct flow_counts news = {};
+	__u8 epoch = control.epoch;
+	int open, ended, failed;
+	__u32 connect = 0;
+
+	if (!tp)
+		return;
+	bpf_spin_lock(&c->lock);
+	open = c->phase == OPEN;
+	ended = last && c->phase != CLOSED;
+	failed = last && c->phase == CONNECTING;
+	if (open) {
+		connect = take_news(c, tp, sk, epoch, &news);
+		news.closed = last;
+	}
+	if (ended)
+		c->phase = CLOSED;
+	bpf_spin_unlock(&c->lock);
+	if (open && is_news(&news)) {
+		count_flow(&c->key, &news);
+		count_times(&c->key, tp->srtt_us >> 3, connect);
+	}
+	if (failed)
+		fail(sk, tp);
+	if (ended)
+		__sync_fetch_and_add(&totals.tracked, -1);
+}
+
+/* Has nothing happened since the last fold? Seen without the lock and from few cache lines: most sockets of a walk are so, and
+ * memory is what a walk waits for. Only while established: the FIN's byte is put right by the folds after it. */
+static __always_inline int is_still(const struct connection *c, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp && sk->__sk_common.skc_state == TCP_ESTABLISHED && c->birth == TOLD && c->key.epoch == (__u8)control.epoch &&
+	       c->segments_in == tp->segs_in && c->segments_out == tp->segs_out && c->received == tp->bytes_received &&
+	       (__u32)c->sent == tp->snd_nxt + c->sequence_base;
 }
 
 /* Is there room to watch one more, and a reader? Counts where there is no room. */

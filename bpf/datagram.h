@@ -3,7 +3,7 @@
 #ifndef ORB8_DATAGRAM_H
 #define ORB8_DATAGRAM_H
 
-#include "flow.h"
+#include "health.h"
 
 enum binding {
 	BOUND_TO_PORT = 1, /* bind() named a port */
@@ -161,6 +161,22 @@ static __always_inline __u8 role_of(struct datagram_socket *socket, __u16 own, _
 	if (socket->binding == BOUND_TO_PORT)
 		return socket->first == SENT_FIRST && other < 1024 && own >= 1024 ? ROLE_CLIENT : ROLE_SERVER;
 	return socket->first == RECEIVED_FIRST ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/* Its owner's port where it is a server's, else the server's that it is connected to. */
+static __always_inline void count_receive_drop(struct sock *sk)
+{
+	struct datagram_socket *socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, 0);
+	__u16 own = sk->__sk_common.skc_num, other = bpf_ntohs(sk->__sk_common.skc_dport);
+	struct flow_key key = {.peer = PEER_NONE};
+	struct health *h;
+
+	key.cgroup = sk->sk_cgrp_data.cgroup->kn->id;
+	key.protocol = sk->sk_protocol;
+	key.role = role_of(socket, own, other ?: own, 0);
+	key.port = key.role == ROLE_SERVER ? own : other;
+	h = health_of(&key);
+	__sync_fetch_and_add(&h->receive_drops, 1);
 }
 
 static __always_inline int set_ports(struct __sk_buff *skb, struct flow_key *key, struct bpf_sock *sk, const struct packet *p,

@@ -20,6 +20,18 @@
 #define ETH_P_IPV6 0x86DD
 #define SOCK_BINDPORT_LOCK 8 /* include/net/sock.h: the port was chosen by bind() */
 
+/* The same number on every architecture that has an exporter. */
+#define EACCES 13
+#define ENONET 64
+#define ENOPROTOOPT 92
+#define ENETDOWN 100
+#define ENETUNREACH 101
+#define ECONNRESET 104
+#define ETIMEDOUT 110
+#define ECONNREFUSED 111
+#define EHOSTDOWN 112
+#define EHOSTUNREACH 113
+
 /* include/net/tcp_states.h */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -87,6 +99,10 @@ struct sock_cgroup_data {
 struct sock {
 	struct sock_common __sk_common;
 	unsigned char sk_userlocks : 4;
+	int sk_err;
+	__u8 sk_shutdown;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -101,6 +117,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 total_retrans;
+	__u32 srtt_us;
 };
 
 struct socket {

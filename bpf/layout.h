@@ -10,6 +10,7 @@ enum peer {
 	PEER_EXTERNAL = 2, /* public, in no learnt prefix; remote is zero */
 	PEER_NETWORK = 3,  /* inside a named network; remote[3] is its number */
 	PEER_OVERFLOW = 4, /* the flow map was full: only cgroup and protocol are kept */
+	PEER_NONE = 5,	   /* of the socket alone, whoever is at the other end: local and remote are zero */
 };
 
 enum role {
@@ -45,6 +46,33 @@ struct flow_counts {
 };
 _Static_assert(sizeof(struct flow_counts) == 64, "flow_counts is eight words");
 
+/* Why an attempt to connect came to nothing. */
+enum failure {
+	FAILED_REFUSED = 0,
+	FAILED_TIMEOUT = 1,
+	FAILED_UNREACHABLE = 2,
+	FAILED_RESET = 3,
+	FAILED_ABORTED = 4, /* by its owner */
+	FAILED_OTHER = 5,
+	FAILURES = 6,
+};
+
+/* Upper bounds are 16 us * 4^k, inclusive; the last bucket has the rest. */
+#define TIME_BUCKETS 12
+
+/* What was seen of a flow's health since the map was last drained. A bucket has what is in no smaller one. Failures and times are
+ * under the key of their flow, listen_overflows and receive_drops under a key with PEER_NONE. */
+struct health {
+	__u32 failed[FAILURES];
+	__u32 rtt[TIME_BUCKETS];
+	__u32 connect[TIME_BUCKETS];
+	__u32 listen_overflows;
+	__u32 receive_drops;
+	__u64 rtt_sum_us;
+	__u64 connect_sum_us;
+};
+_Static_assert(sizeof(struct health) == 144, "health has no hidden padding");
+
 /* A prefix of the trie. */
 struct prefix {
 	__u32 bits;
@@ -59,11 +87,31 @@ struct prefix_rule {
 };
 _Static_assert(sizeof(struct prefix_rule) == 8, "prefix_rule");
 
+/* Where the storage of an earlier build's connections has what we go on with: byte offsets, ABSENT where it has no such field. */
+#define ABSENT 0xffffffff
+struct old_connection {
+	__u32 lock;
+	__u32 phase; /* its values have the same meaning in all builds */
+	__u32 birth; /* so have these */
+	__u32 adopted;
+	__u32 role; /* and these */
+	__u32 sent;
+	__u32 received;
+	__u32 segments_out;
+	__u32 segments_in;
+	__u32 retransmitted;
+	__u32 sequence_base;
+	__u32 connect_us;
+	__u32 port; /* in its key */
+};
+
 /* Fixed before loading. */
 struct settings {
-	__u64 sockets; /* most TCP sockets watched at once */
+	__u64 sockets;	   /* most TCP sockets watched at once */
+	__u32 taking_over; /* 1: connections of an earlier build are taken over, as old says */
+	struct old_connection old;
 };
-_Static_assert(sizeof(struct settings) == 8, "settings");
+_Static_assert(sizeof(struct settings) == 64, "settings");
 
 /* Written by user space while the programs run. Times are CLOCK_MONOTONIC, ns. */
 struct control {
@@ -83,7 +131,8 @@ struct totals {
 	__u64 overflow_flows;
 	__u64 overflow_bytes;
 	struct flow_counts node_overflow; /* what not even the overflow map had room for */
+	__u64 overflow_health;		  /* times that the map of health had no room */
 };
-_Static_assert(sizeof(struct totals) == 104, "totals");
+_Static_assert(sizeof(struct totals) == 112, "totals");
 
 #endif

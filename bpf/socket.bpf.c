@@ -2,6 +2,8 @@
 // The socket datapath: TCP from the socket's own counters, read when we ask and at its end; datagrams at the cgroup root.
 #include "connection.h"
 #include "datagram.h"
+#include "listener.h"
+#include "takeover.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -40,10 +42,11 @@ static __always_inline void breathe(struct bpf_iter_meta *meta)
 }
 
 /* A socket enters its handshake as a client, perhaps not for the first time. Where there is no room, the end of the handshake
- * tells. */
+ * tells. Of the two sources the later one is nearer to the SYN: with TCP_FASTOPEN_CONNECT it leaves at the first write. */
 static __always_inline void begin_connect(struct sock *sk)
 {
-	struct connection fresh = {.phase = CONNECTING, .role = ROLE_CLIENT};
+	__u64 now = bpf_ktime_get_ns();
+	struct connection fresh = {.phase = CONNECTING, .role = ROLE_CLIENT, .began = now};
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	int again;
 
@@ -51,6 +54,8 @@ static __always_inline void begin_connect(struct sock *sk)
 		store(sk, &fresh, 0);
 		return;
 	}
+	if (c->phase == CONNECTING)
+		c->began = now; /* under the socket's lock, and the walk leaves it alone */
 	if (c->phase != CLOSED || !has_room(0))
 		return;
 	bpf_spin_lock(&c->lock);
@@ -60,10 +65,21 @@ static __always_inline void begin_connect(struct sock *sk)
 		c->birth = NOT_TOLD;
 		c->adopted = 0;
 		c->role = ROLE_CLIENT;
+		c->began = now;
 	}
 	bpf_spin_unlock(&c->lock);
 	if (again)
 		__sync_fetch_and_add(&totals.tracked, 1);
+}
+
+/* Never 0, which is no time at all: of an attempt that began under a build which kept none. */
+static __always_inline __u32 us_since(__u64 began)
+{
+	__u64 us = (bpf_ktime_get_ns() - began) / 1000;
+
+	if (!began)
+		return 0;
+	return us == 0 ? 1 : us < 0xffffffff ? us : 0xffffffff;
 }
 
 /* The handshake is over, or a Fast Open child leaves before its end: from here on there are ends and counters. A SYN sent has
@@ -79,8 +95,10 @@ static __always_inline void open_connection(struct sock *sk, int before, int tel
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
-	if (c)
+	if (c) {
 		fresh.role = c->role;
+		fresh.connect_us = us_since(c->began);
+	}
 	fresh.sent = fresh.role == ROLE_CLIENT;
 	fresh.sequence_base = (__u32)tp->bytes_acked - tp->snd_una;
 	set_key(&fresh.key, sk, fresh.role);
@@ -96,16 +114,24 @@ static __always_inline void open_connection(struct sock *sk, int before, int tel
 	c->segments_in = 0;
 	c->retransmitted = 0;
 	c->sequence_base = fresh.sequence_base;
+	c->connect_us = fresh.connect_us;
 	c->phase = OPEN;
 	bpf_spin_unlock(&c->lock);
 }
 
-static __always_inline void close_connection(struct sock *sk)
+/* An attempt that there was no storage for is told by one of the two sources only. */
+static __always_inline void close_connection(struct sock *sk, int before, int tell)
 {
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	struct tcp_sock *tp;
 
-	if (c)
+	if (c) {
 		fold(c, sk, 1);
+	} else if (tell && before == TCP_SYN_SENT) {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (tp)
+			fail(sk, tp);
+	}
 }
 
 /* Runs before the state is stored: sk still has the old one. Often in softirq on behalf of somebody else, so the current task
@@ -117,8 +143,9 @@ static __always_inline int on_state(struct sock *sk, int before, int after, int 
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
+	take_over(sk);
 	if (after == TCP_CLOSE)
-		close_connection(sk);
+		close_connection(sk, before, tell);
 	else if (after == TCP_SYN_SENT)
 		begin_connect(sk);
 	else if (is_connected(after))
@@ -184,6 +211,16 @@ int orb8_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 	/* Adopted in the instant of its close: nobody else will end it. While connecting, the state is stored after the event. */
 	gone = c->phase == OPEN && sk->__sk_common.skc_state == TCP_CLOSE;
 	fold(c, sk, gone);
+	return 0;
+}
+
+/* The rest, once the old programs are gone. Attached to the old map. */
+SEC("iter/bpf_sk_storage_map")
+int orb8_take_over(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	breathe(ctx->meta);
+	if (ctx->sk)
+		take_over(ctx->sk);
 	return 0;
 }
 
@@ -343,9 +380,19 @@ int orb8_ingress(struct __sk_buff *skb)
 {
 	if (!is_tcp(skb))
 		count_datagram(skb, 0);
+	else if (is_for_listener(skb))
+		meet_listener(skb);
 	else if (is_adopting())
 		adopt_by_packet(skb);
 	return ALLOW;
+}
+
+/* A datagram that the socket's full receive buffer turns away. Newer kernels append an argument. */
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int BPF_PROG(orb8_udp_drop, int error, struct sock *sk)
+{
+	count_receive_drop(sk);
+	return 0;
 }
 
 static __always_inline void mark_bind(struct bpf_sock_addr *ctx)

@@ -10,7 +10,7 @@ import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
-import type { Flow, Snapshot } from './model.ts'
+import type { Flow, FlowHealth, Snapshot } from './model.ts'
 import { createServer, type Server } from './publish/http.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
@@ -143,7 +143,18 @@ function collection(
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
     for (const flow of flows) store.add(resolver.resolve(flow))
   }
-  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, ...(step === undefined ? {} : { step }) })
+  const takeHealth = async (seen: readonly FlowHealth[]): Promise<void> => {
+    await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
+    for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
+  }
+  const collector = new FlowCollector({
+    source: datapath,
+    ledger: store,
+    begins,
+    take,
+    takeHealth,
+    ...(step === undefined ? {} : { step }),
+  })
   let prefixesMs = performance.now()
   let pinned = true
 
@@ -161,6 +172,7 @@ function collection(
     }
     self.mapEntries('flows', entries.flows)
     self.mapEntries('overflow', entries.overflow)
+    self.mapEntries('health', entries.health)
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
     const snapshot = store.snapshot(Date.now())

@@ -10,9 +10,10 @@ export type Role = 'client' | 'server' | 'unknown'
  * What the kernel says of the remote end.
  * `address`: `remote` holds it whole. `loopback`: the socket's own address. `external`: public and in no learnt prefix,
  * `remote` is all zeroes. `network`: inside the named network `network` (an index into Config.cidrs), `remote` is zeroes.
- * `overflow`: the flow map had no room, only cgroup and protocol are known. `node_overflow`: not even that had.
+ * `none`: of the socket alone, `local` and `remote` are zeroes. `overflow`: the flow map had no room, only cgroup and protocol are
+ * known. `node_overflow`: not even that had.
  */
-export type PeerClass = 'address' | 'loopback' | 'external' | 'network' | 'overflow' | 'node_overflow'
+export type PeerClass = 'address' | 'loopback' | 'external' | 'network' | 'none' | 'overflow' | 'node_overflow'
 
 export interface FlowKey {
   /** The key's bytes in the kernel, latin1: equal keys have equal ids. */
@@ -65,6 +66,11 @@ export interface HealthCounts {
 export interface Flow {
   readonly key: FlowKey
   readonly counts: FlowCounts
+}
+
+export interface FlowHealth {
+  readonly key: FlowKey
+  readonly health: HealthCounts
 }
 
 /** Whose socket it is, in the contract's words; every field empty where it does not apply. */

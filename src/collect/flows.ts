@@ -1,9 +1,11 @@
 // Turns the flow map into flows. Knows the map's layout; nothing of pods or HTTP.
 import { UNSPECIFIED } from '../address.ts'
-import { FLOW_COUNTS, FLOW_KEY, PEER, ROLE } from '../kernel/layouts.ts'
+import { FLOW_COUNTS, FLOW_KEY, HEALTH, PEER, ROLE } from '../kernel/layouts.ts'
 import type { MapBatch } from '../kernel/maps.ts'
 import type { HeldFlows, Totals } from '../kernel/socket-datapath.ts'
-import type { Address, Flow, FlowCounts, FlowKey, PeerClass, Role } from '../model.ts'
+import { CONNECT_FAILURES } from '../metrics.ts'
+import type { Address, Flow, FlowCounts, FlowHealth, FlowKey, HealthCounts, PeerClass, Role } from '../model.ts'
+import { decodeHealth } from './health.ts'
 
 /** Two maps of the kernel: what programs filled until the last swap stays readable until it is emptied. */
 export interface FlowPair {
@@ -19,6 +21,8 @@ export interface FlowPair {
 export interface FlowSource {
   readonly flows: FlowPair
   readonly overflow: FlowPair
+  readonly health: FlowPair
+  readonly healthSpill: FlowPair
   /** That of keys whose connections the ledger knows, or gets to know by them. */
   readonly epoch: number
   /** Maps that nobody fills any more, to be counted once. */
@@ -47,7 +51,7 @@ export interface DrainLedger {
 export interface Collected {
   readonly totals: Totals
   /** Entries drained of each map. */
-  readonly entries: { readonly flows: number; readonly overflow: number }
+  readonly entries: { readonly flows: number; readonly overflow: number; readonly health: number }
   /** See FlowSource.beat. */
   readonly gapMs: number
 }
@@ -59,6 +63,8 @@ export interface CollectorOptions {
   readonly begins?: boolean
   /** Receives every flow once, in slices between which the event loop runs. */
   readonly take: (flows: readonly Flow[]) => Promise<void> | void
+  /** The same of what was seen of their health. */
+  readonly takeHealth: (health: readonly FlowHealth[]) => Promise<void> | void
   /** Called at each step of a collection, before it. */
   readonly step?: (name: Step) => void
   /** ms since the epoch. */
@@ -74,6 +80,7 @@ const PEERS: Readonly<Record<number, PeerClass>> = {
   [PEER.peerExternal]: 'external',
   [PEER.peerNetwork]: 'network',
   [PEER.peerOverflow]: 'overflow',
+  [PEER.peerNone]: 'none',
 }
 
 const ROLES: Readonly<Record<number, Role>> = {
@@ -136,6 +143,9 @@ function withoutOpen(counts: FlowCounts): FlowCounts {
   return { ...counts, adopted: counts.closed - counts.opened }
 }
 
+const NO_HEALTH: HealthCounts = decodeHealth(Buffer.alloc(HEALTH.size), 0)
+const NODE_HEALTH = [...CONNECT_FAILURES, 'listen overflows', 'receive drops']
+
 const COUNTS = Object.keys(FLOW_COUNTS).filter((name): name is keyof FlowCounts => name !== 'size')
 
 /**
@@ -146,23 +156,27 @@ export class FlowCollector {
   readonly #source: FlowSource
   readonly #ledger: DrainLedger
   readonly #take: CollectorOptions['take']
+  readonly #takeHealth: CollectorOptions['takeHealth']
   readonly #step: (name: Step) => void
   readonly #now: () => number
   #begins: boolean
   #held: readonly HeldFlows[]
   readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
+  readonly #nodeHealth: readonly Kept[]
   readonly #gapSeconds: Kept
 
-  constructor({ source, ledger, take, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
+  constructor({ source, ledger, take, takeHealth, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
     this.#source = source
     this.#ledger = ledger
     this.#take = take
+    this.#takeHealth = takeHealth
     this.#begins = begins
     this.#held = source.held()
     this.#step = step
     this.#now = now
     const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)
     this.#nodeOverflow = Object.fromEntries(kept) as Record<keyof FlowCounts, Kept>
+    this.#nodeHealth = NODE_HEALTH.map((name) => ledger.counter(`node health ${name}`))
     this.#gapSeconds = ledger.counter('reader gap seconds')
   }
 
@@ -186,7 +200,8 @@ export class FlowCollector {
   }
 
   get #pairs(): readonly FlowPair[] {
-    return [this.#source.flows, this.#source.overflow]
+    const { flows, overflow, health, healthSpill } = this.#source
+    return [flows, overflow, health, healthSpill]
   }
 
   /** What an earlier process, or a collection that failed, did not bring to its end. */
@@ -197,12 +212,17 @@ export class FlowCollector {
   }
 
   async #drain(gapMs: number): Promise<Collected['entries']> {
-    const { flows, overflow } = this.#source
+    const { flows, overflow, health, healthSpill } = this.#source
     this.#step('begin')
     this.#ledger.begin(this.#ledger.drains().committed.number + 1)
-    const entries = { flows: await this.#read(flows), overflow: await this.#read(overflow) }
-    for (const held of this.#held) await this.#read(held)
+    const entries = {
+      flows: await this.#read(flows),
+      overflow: await this.#read(overflow),
+      health: (await this.#readHealth(health)) + (await this.#readHealth(healthSpill)),
+    }
+    for (const held of this.#held) await (held.holds === 'flows' ? this.#read(held) : this.#readHealth(held))
     await this.#takeNodeOverflow()
+    await this.#takeNodeHealth()
     if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
     this.#step('commit')
     await this.#ledger.commit(this.#now())
@@ -237,6 +257,20 @@ export class FlowCollector {
     return read
   }
 
+  async #readHealth(maps: Pick<FlowPair, 'read'>): Promise<number> {
+    let read = 0
+    for await (const { count, keys, values } of maps.read()) {
+      this.#step('read')
+      const seen: FlowHealth[] = []
+      for (let i = 0; i < count; i++) {
+        seen.push({ key: decodeKey(keys, i * FLOW_KEY.size), health: decodeHealth(values, i * HEALTH.size) })
+      }
+      read += count
+      await this.#takeHealth(seen)
+    }
+    return read
+  }
+
   /**
    * What not even the overflow map had room for only ever grows: the rest is what has not been counted yet. Where numbers begin at 0
    * nobody knows how much of it was counted before: it begins at 0 too.
@@ -248,5 +282,18 @@ export class FlowCollector {
     const counts = Object.fromEntries(COUNTS.map((name) => [name, now[name] - kept[name].value()])) as unknown as FlowCounts
     for (const name of COUNTS) kept[name].set(now[name])
     if (!this.#begins) await this.#take([{ key: NODE_OVERFLOW, counts }])
+  }
+
+  /** The same of health, by 32-bit counters that come round. Times are samples: those that found no room are told in totals only. */
+  async #takeNodeHealth(): Promise<void> {
+    const now = decodeHealth(this.#source.totals().nodeHealth, 0)
+    const counts = [...now.failed, now.listenOverflows, now.receiveDrops]
+    const more = counts.map((count, at) => (count - (this.#nodeHealth[at]?.value() ?? 0)) >>> 0)
+    if (more.every((count) => count === 0)) return
+    for (const [at, count] of counts.entries()) this.#nodeHealth[at]?.set(count)
+    if (this.#begins) return
+    const [listenOverflows = 0, receiveDrops = 0] = more.slice(now.failed.length)
+    const failed = more.slice(0, now.failed.length)
+    await this.#takeHealth([{ key: NODE_OVERFLOW, health: { ...NO_HEALTH, failed, listenOverflows, receiveDrops } }])
   }
 }

@@ -1,7 +1,8 @@
 // What is pinned: by which build, with which sizes, and which programs run. A text in an array map beside the other pins. Knows JSON;
 // nothing of maps and programs.
-import { makeArray } from './array-map.ts'
+
 import { type Fd, libbpf } from './libbpf.ts'
+import { makeArray } from './made-maps.ts'
 import { readValue, writeValue } from './maps.ts'
 import type { Refusal } from './object.ts'
 import type { PinDirectory } from './pins.ts'

@@ -10,7 +10,7 @@ export interface Field {
   readonly size: number
 }
 
-/** Fields by name; those of a struct inside it as `key.port`. */
+/** Fields by name; those of a struct inside it as `key.port`, of one without a name as its own. */
 export type Shape = ReadonlyMap<string, Field>
 
 const MAGIC = 0xeb9f
@@ -85,15 +85,15 @@ class Types {
 
   #collect(type: number, prefix: string, base: number, into: Map<string, Field>): void {
     const head = this.#resolved(type)
-    if (this.#kind(head) !== KIND.struct) return
+    if (this.#kind(head) !== KIND.struct && this.#kind(head) !== KIND.union) return
     const bits = this.#raw.readUInt32LE(head + 4) >>> 31 === 1 ? 0xffffff : 0xffffffff
     for (let i = 0; i < this.#members(head); i++) {
       const at = head + HEAD_BYTES + 12 * i
-      const name = prefix + this.#string(this.#raw.readUInt32LE(at))
+      const name = this.#string(this.#raw.readUInt32LE(at))
       const member = this.#raw.readUInt32LE(at + 4)
       const offset = base + ((this.#raw.readUInt32LE(at + 8) & bits) >>> 0) / 8
-      into.set(name, { offset, size: this.#size(member) })
-      this.#collect(member, `${name}.`, offset, into)
+      if (name !== '') into.set(prefix + name, { offset, size: this.#size(member) })
+      this.#collect(member, name === '' ? prefix : `${prefix}${name}.`, offset, into)
     }
   }
 

@@ -10,9 +10,15 @@ import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
 import { programId } from './maps.ts'
 import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 import type { PinDirectory } from './pins.ts'
+import { describeOld } from './takeover.ts'
 
 /** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
 const OVERFLOW_ENTRIES = 8192
+/** Only TCP flows and listeners have health, and of those in the flow map few hold a new sample at once; what is beyond is folded. */
+const FLOWS_PER_HEALTH = 8
+const MIN_HEALTH_ENTRIES = 1024
+/** One for each cgroup and protocol that finds no room: beyond it health is the node's. 1024 of them 0.5 MB. */
+const HEALTH_SPILL_ENTRIES = 1024
 
 const CGROUP_PROGRAMS: readonly string[] = [
   'orb8_tcp_events',
@@ -23,13 +29,30 @@ const CGROUP_PROGRAMS: readonly string[] = [
   'orb8_sock_create',
 ]
 /** Iterators over the storage of a map. */
-const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([['orb8_walk', 'connections']])
+const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([
+  ['orb8_walk', 'connections'],
+  ['orb8_take_over', 'connections_old'],
+])
+/** Connections of a build with another layout, until they have been taken over. */
+const OLD_CONNECTIONS = 'old_connections'
+/** In place of the build while they are: nobody goes on with such programs. */
+const TAKING_OVER = 'taking over'
 /** Programs that count; the others only help them. */
 const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
 
 /** Maps that go on over a restart. Those of one size stand or fall together. */
-const SIZED_MAPS = ['flows', 'flows_a', 'flows_b', 'overflow', 'overflow_a', 'overflow_b'] as const
-const OTHER_MAPS = ['prefixes', 'connections', 'datagram_sockets', '.data.totals', '.data.control', 'listeners'] as const
+export const PAIRS = ['flows', 'overflow', 'health', 'health_spill'] as const
+const INNER_MAPS: readonly string[] = PAIRS.flatMap((name) => [`${name}_a`, `${name}_b`])
+const SIZED_MAPS: readonly string[] = [...PAIRS, ...INNER_MAPS]
+const OTHER_MAPS = [
+  'prefixes',
+  'connections',
+  'datagram_sockets',
+  '.data.totals',
+  '.data.node_health',
+  '.data.control',
+  'listeners',
+] as const
 const MAPS: readonly string[] = [...SIZED_MAPS, ...OTHER_MAPS]
 
 export interface InstallOptions {
@@ -37,6 +60,10 @@ export interface InstallOptions {
   readonly cgroupRoot: string
   readonly flowEntries: number
   readonly sockets: number
+  /** Of one map each; by default as many as fit `flowEntries`. */
+  readonly overflowEntries?: number
+  readonly healthEntries?: number
+  readonly healthSpillEntries?: number
   /** Where everything is pinned, to go on without this process; left out, it ends with it. */
   readonly pins?: PinDirectory | undefined
   readonly objectPath?: string
@@ -54,6 +81,8 @@ export interface Installation extends Disposable {
   readonly refused: readonly Refusal[]
   /** Whose place they took: the kernel's numbers of programs. */
   readonly predecessors: readonly number[]
+  /** Are there connections of another layout to take over, by orb8_take_over? Then install once more when that is done. */
+  readonly takesOver: boolean
 }
 
 /** What is to be done with the maps before any program runs on them. */
@@ -71,19 +100,21 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
     flowEntries: options.flowEntries,
     sockets: options.sockets,
   }
-  if (pins === undefined) return load(options, wanted, new Map(), prepare)
+  if (pins === undefined) return load(options, wanted, { existing: new Map(), old: undefined }, prepare)
   const found = readAbout(pins)
   if (found !== undefined && isSame(found, wanted)) {
     const taken = takeOver(pins, found, prepare)
     if (taken !== undefined) return taken
   }
+  if (found !== undefined && found.layout !== wanted.layout) setAside(pins)
+  const old = pins.get(pinName(OLD_CONNECTIONS))
   const existing = found === undefined ? new Map<string, Fd>() : reusable(pins, found, wanted)
   if (found !== undefined && found.cgroupRoot !== wanted.cgroupRoot) for (const name of CGROUP_PROGRAMS) pins.remove(`link_${name}`)
-  if (existing.size === 0) pins.clear()
+  if (existing.size === 0 && old === undefined) pins.clear()
   try {
-    return load(options, wanted, existing, prepare)
+    return load(options, wanted, { existing, old }, prepare)
   } finally {
-    for (const fd of existing.values()) libbpf().libc.close(fd)
+    for (const fd of [...existing.values(), ...(old === undefined ? [] : [old])]) libbpf().libc.close(fd)
   }
 }
 
@@ -111,7 +142,16 @@ function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installat
   const whole = maps.size === MAPS.length && [...programs.keys()].every((name) => links.takeOver(name))
   if (whole && programs.size === found.programs.length - refused.size) {
     prepare(maps)
-    return { origin: 'taken over', maps, links, programs, refused: found.refused, predecessors: [], [Symbol.dispose]: close }
+    return {
+      origin: 'taken over',
+      maps,
+      links,
+      programs,
+      refused: found.refused,
+      predecessors: [],
+      takesOver: false,
+      [Symbol.dispose]: close,
+    }
   }
   close()
   return undefined
@@ -142,11 +182,18 @@ function pinned(pins: PinDirectory, names: readonly string[]): Map<string, Fd> |
   return undefined
 }
 
+/** Keeps what a build with another layout counted and watched. Without `about` nobody takes the rest for his own. */
+function setAside(pins: PinDirectory): void {
+  pins.remove('about')
+  hold(pins)
+  pins.rename(pinName('connections'), pinName(OLD_CONNECTIONS))
+}
+
 /** Keeps flow maps of another size until they have been read. */
 function hold(pins: PinDirectory): void {
   const groups = heldGroups(pins)
   const group = (groups.at(-1) ?? 0) + 1
-  for (const name of SIZED_MAPS) pins.rename(pinName(name), pinName(heldName(group, name)))
+  for (const name of INNER_MAPS) pins.rename(pinName(name), pinName(heldName(group, name)))
 }
 
 const heldName = (group: number, map: string): string => `held${group}_${map}`
@@ -157,17 +204,24 @@ function heldGroups(pins: PinDirectory): readonly number[] {
   return [...new Set(numbers.filter((number) => number > 0))].sort((one, other) => one - other)
 }
 
+/** What was set aside has been taken over. */
+export function tookOver(pins: PinDirectory): void {
+  pins.remove(pinName(OLD_CONNECTIONS))
+}
+
 /** A map of an earlier build or size, whose content has still to be counted. */
 export interface HeldMap {
-  readonly name: (typeof SIZED_MAPS)[number]
+  readonly holds: 'flows' | 'health'
   readonly fd: Fd
+  /** Puts another in its place. */
+  readonly replace: (fd: Fd) => void
   /** It has been counted: it goes. */
   readonly release: () => void
 }
 
 export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
   return heldGroups(pins).flatMap((group) =>
-    SIZED_MAPS.flatMap((name) => {
+    INNER_MAPS.flatMap((name): HeldMap[] => {
       const pin = pinName(heldName(group, name))
       const fd = pins.get(pin)
       if (fd === undefined) return []
@@ -175,18 +229,37 @@ export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
         pins.remove(pin)
         libbpf().libc.close(fd)
       }
-      return [{ name, fd, release }]
+      return [{ holds: name.startsWith('health') ? 'health' : 'flows', fd, replace: (other) => pins.put(pin, other), release }]
     }),
   )
 }
 
-function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<string, Fd>, prepare: Prepare): Installation {
-  const { pins, cgroupRoot, flowEntries, objectPath = SOCKET_OBJECT } = options
+/** Entries of each map of the pairs. */
+function sizes(options: InstallOptions): Record<string, number> {
+  const { flowEntries, overflowEntries = OVERFLOW_ENTRIES, healthSpillEntries = HEALTH_SPILL_ENTRIES } = options
+  const healthEntries = options.healthEntries ?? Math.max(MIN_HEALTH_ENTRIES, Math.ceil(flowEntries / FLOWS_PER_HEALTH))
+  const entries = { flows: flowEntries, overflow: overflowEntries, health: healthEntries, health_spill: healthSpillEntries }
+  return Object.fromEntries(PAIRS.flatMap((name) => [[`${name}_a`, entries[name]] as const, [`${name}_b`, entries[name]] as const]))
+}
+
+interface Before {
+  readonly existing: ReadonlyMap<string, Fd>
+  /** See OLD_CONNECTIONS. */
+  readonly old: Fd | undefined
+}
+
+function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before, prepare: Prepare): Installation {
+  const { pins, cgroupRoot, objectPath = SOCKET_OBJECT } = options
   const settings = Buffer.alloc(SETTINGS.size)
   settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
-  const sizes = { flows_a: flowEntries, flows_b: flowEntries, overflow_a: OVERFLOW_ENTRIES, overflow_b: OVERFLOW_ENTRIES }
   const predecessors = pins === undefined ? [] : pinnedPrograms(pins)
-  const object = loadObject(objectPath, { entries: sizes, values: { '.rodata.settings': settings }, existing })
+  const takesOver = old !== undefined && describeOld(old, settings)
+  const object = loadObject(objectPath, {
+    entries: sizes(options),
+    values: { '.rodata.settings': settings },
+    existing: takesOver ? new Map([...existing, ['connections_old', old]]) : existing,
+    without: takesOver ? [] : ['orb8_take_over'],
+  })
   const links = new Links(pins)
   const close = (): void => {
     links[Symbol.dispose]()
@@ -196,7 +269,8 @@ function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<str
     const programs = object.programs()
     const all = [...programs.keys(), ...object.refused.map(({ program }) => program)]
     const about = (complete: boolean, refused: readonly Refusal[]): void => {
-      if (pins !== undefined) writeAbout(pins, { ...wanted, complete, programs: all, refused })
+      if (pins !== undefined)
+        writeAbout(pins, { ...wanted, ...(takesOver ? { build: TAKING_OVER } : {}), complete, programs: all, refused })
     }
     const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
     if (pins !== undefined) for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd)
@@ -208,12 +282,13 @@ function load(options: InstallOptions, wanted: Wanted, existing: ReadonlyMap<str
     if (pins !== undefined) pinPrograms(pins, running)
     about(true, refused)
     return {
-      origin: existing.size === 0 ? 'made' : 'replaced',
+      origin: existing.size === 0 && old === undefined ? 'made' : 'replaced',
       maps,
       links,
       programs: running,
       refused,
       predecessors,
+      takesOver,
       [Symbol.dispose]: close,
     }
   } catch (error) {

@@ -26,6 +26,18 @@ export const FLOW_COUNTS = {
   retransmitted: 56,
 } as const
 
+/** Byte offsets in `struct health`. */
+export const HEALTH = {
+  size: 144,
+  failed: 0,
+  rtt: 24,
+  connect: 72,
+  listenOverflows: 120,
+  receiveDrops: 124,
+  rttSumUs: 128,
+  connectSumUs: 136,
+} as const
+
 /** Byte offsets in `struct prefix`. */
 export const PREFIX = {
   size: 20,
@@ -42,8 +54,28 @@ export const PREFIX_RULE = {
 
 /** Byte offsets in `struct settings`. */
 export const SETTINGS = {
-  size: 8,
+  size: 64,
   sockets: 0,
+  takingOver: 8,
+  old: 12,
+} as const
+
+/** Byte offsets in `struct old_connection`. */
+export const OLD_CONNECTION = {
+  size: 52,
+  lock: 0,
+  phase: 4,
+  birth: 8,
+  adopted: 12,
+  role: 16,
+  sent: 20,
+  received: 24,
+  segmentsOut: 28,
+  segmentsIn: 32,
+  retransmitted: 36,
+  sequenceBase: 40,
+  connectUs: 44,
+  port: 48,
 } as const
 
 /** Byte offsets in `struct control`. */
@@ -57,13 +89,14 @@ export const CONTROL = {
 
 /** Byte offsets in `struct totals`. */
 export const TOTALS = {
-  size: 104,
+  size: 112,
   tracked: 0,
   untrackedLimit: 8,
   untrackedMemory: 16,
   overflowFlows: 24,
   overflowBytes: 32,
   nodeOverflow: 40,
+  overflowHealth: 104,
 } as const
 
 /** `enum peer`. */
@@ -73,6 +106,7 @@ export const PEER = {
   peerExternal: 2,
   peerNetwork: 3,
   peerOverflow: 4,
+  peerNone: 5,
 } as const
 
 /** `enum role`. */
@@ -83,4 +117,4 @@ export const ROLE = {
 } as const
 
 /** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */
-export const LAYOUT_HASH = 'd00bbf0e6e278e2b'
+export const LAYOUT_HASH = 'a637efbba8be69d4'

@@ -1,7 +1,7 @@
 // Memory that outlives the process: pinned array maps, mapped into this process. Knows pages; nothing of what is written on them.
 import { KernelError } from '../errors.ts'
-import { makeArray, mapMemory } from './array-map.ts'
 import { type Fd, libbpf } from './libbpf.ts'
+import { makeArray, mapMemory } from './made-maps.ts'
 import type { PinDirectory } from './pins.ts'
 
 const HEADER_BYTES = 4096

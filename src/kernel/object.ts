@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly values: Readonly<Record<string, Buffer>>
   /** Maps that are there already and are to be used. */
   readonly existing?: ReadonlyMap<string, Fd>
+  /** Programs that are not wanted. */
+  readonly without?: readonly string[]
 }
 
 /** Enough for the last words of any refusal; the whole log is in libbpf's own messages. */
@@ -27,16 +29,18 @@ const LOG_BYTES = 1 << 20
 export class LoadedObject implements Disposable {
   readonly refused: readonly Refusal[]
   readonly #object: BpfObject
+  readonly #without: readonly string[]
 
-  constructor(object: BpfObject, refused: readonly Refusal[]) {
+  constructor(object: BpfObject, refused: readonly Refusal[], without: readonly string[] = []) {
     this.#object = object
     this.refused = refused
+    this.#without = without
   }
 
   /** The programs that the kernel took, by name. */
   programs(): Map<string, BpfProgram> {
-    const refused = new Set(this.refused.map((refusal) => refusal.program))
-    return new Map([...programsOf(this.#object)].filter(([name]) => !refused.has(name)))
+    const absent = new Set([...this.refused.map(({ program }) => program), ...this.#without])
+    return new Map([...programsOf(this.#object)].filter(([name]) => !absent.has(name)))
   }
 
   map(name: string): BpfMap {
@@ -72,6 +76,8 @@ function programsOf(object: BpfObject): Map<string, BpfProgram> {
 
 function prepare(object: BpfObject, options: LoadOptions): void {
   const { bpf } = libbpf()
+  const programs = programsOf(object)
+  for (const name of options.without ?? []) bpf.bpf_program__set_autoload(programs.get(name), false)
   for (const [name, fd] of options.existing ?? []) {
     check(`use the map ${name} that is there`, bpf.bpf_map__reuse_fd(findMap(object, name), fd))
   }
@@ -120,7 +126,7 @@ export function tryPrograms(
   options: LoadOptions = { entries: {}, values: {} },
 ): Map<string, Refusal | undefined> {
   const object = open(path)
-  const names = [...programsOf(object).keys()]
+  const names = [...programsOf(object).keys()].filter((name) => !options.without?.includes(name))
   libbpf().bpf.bpf_object__close(object)
   return new Map(names.map((name) => [name, tryProgram(path, name, options)]))
 }
@@ -134,7 +140,7 @@ export function loadObject(path: string, options: LoadOptions): LoadedObject {
   const whole = open(path)
   prepare(whole, options)
   const result = bpf.bpf_object__load(whole) as number
-  if (result >= 0) return new LoadedObject(whole, [])
+  if (result >= 0) return new LoadedObject(whole, [], options.without)
   bpf.bpf_object__close(whole)
 
   const tried = tryPrograms(path, options)
@@ -143,9 +149,9 @@ export function loadObject(path: string, options: LoadOptions): LoadedObject {
   if (refused.length === tried.size) throw noneLoads(refused[0]?.reason ?? errnoName(result))
   const part = open(path)
   prepare(part, options)
-  for (const [name, program] of programsOf(part)) bpf.bpf_program__set_autoload(program, tried.get(name) === undefined)
+  for (const { program } of refused) bpf.bpf_program__set_autoload(programsOf(part).get(program), false)
   const second = bpf.bpf_object__load(part) as number
-  if (second >= 0) return new LoadedObject(part, refused)
+  if (second >= 0) return new LoadedObject(part, refused, options.without)
   bpf.bpf_object__close(part)
   throw noneLoads(errnoName(second))
 }

@@ -1,15 +1,16 @@
 // The socket datapath as user space sees it: attached, adopted, walked, drained. Knows the programs by name; nothing of labels.
 import { KernelError } from '../errors.ts'
 import { Control } from './control.ts'
-import { type HeldMap, heldMaps, type Installation, type InstallOptions, install, type Origin } from './installation.ts'
+import { type HeldMap, heldMaps, type Installation, type InstallOptions, install, type Origin, tookOver } from './installation.ts'
 import { runIterator } from './iterator.ts'
-import { CONTROL, FLOW_COUNTS, FLOW_KEY, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
+import { CONTROL, FLOW_COUNTS, FLOW_KEY, HEALTH, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
 import { check, type Fd } from './libbpf.ts'
 import { clearMap, isGone, type MapBatch, MapDrain, mapInfo, readValue } from './maps.ts'
 import type { Refusal } from './object.ts'
 import { Pair } from './pair.ts'
 import type { PinDirectory } from './pins.ts'
 import { type PrefixRule, PrefixTrie } from './prefix-trie.ts'
+import { withLayout } from './relayout.ts'
 
 const ENOENT = -2
 const GONE_MS = 3000
@@ -21,6 +22,8 @@ const SOCKET_BYTES = 400
 const LAYOUTS = [
   ['flows_a', FLOW_KEY.size, FLOW_COUNTS.size],
   ['overflow_a', FLOW_KEY.size, FLOW_COUNTS.size],
+  ['health_a', FLOW_KEY.size, HEALTH.size],
+  ['.data.node_health', 4, HEALTH.size],
   ['prefixes', PREFIX.size, PREFIX_RULE.size],
   ['.data.totals', 4, TOTALS.size],
   ['.data.control', 4, CONTROL.size],
@@ -42,9 +45,14 @@ export interface Totals {
   readonly overflowBytes: number
   /** struct flow_counts of what not even the overflow map had room for, since the start. */
   readonly nodeOverflow: Buffer
+  /** Times that the map of health had no room. */
+  readonly overflowHealth: number
+  /** struct health of what not even the spill map had room for, since the start: its 32-bit counters may come round. */
+  readonly nodeHealth: Buffer
 }
 
 export interface HeldFlows {
+  readonly holds: 'flows' | 'health'
   read(): AsyncGenerator<MapBatch>
   /** It has been counted: it goes. */
   release(): void
@@ -54,6 +62,8 @@ export class SocketDatapath implements AsyncDisposable {
   readonly origin: Origin
   readonly flows: Pair
   readonly overflow: Pair
+  readonly health: Pair
+  readonly healthSpill: Pair
   readonly #installation: Installation
   readonly #trie: PrefixTrie
   readonly #control: Control
@@ -70,6 +80,8 @@ export class SocketDatapath implements AsyncDisposable {
     this.origin = installation.origin
     this.flows = this.#pair('flows')
     this.overflow = this.#pair('overflow')
+    this.health = this.#pair('health')
+    this.healthSpill = this.#pair('health_spill')
   }
 
   /**
@@ -78,13 +90,22 @@ export class SocketDatapath implements AsyncDisposable {
    */
   static async start(options: DatapathOptions): Promise<SocketDatapath> {
     let prepared: Prepared | undefined
-    const installation = install(options, (maps) => {
-      prepared = prepare(maps, options)
-    })
+    const put = (): Installation =>
+      install(options, (maps) => {
+        prepared = prepare(maps, options)
+      })
+    let installation = put()
     try {
-      const datapath = new SocketDatapath(installation, prepared as unknown as Prepared, options)
       await untilGone(installation.predecessors)
-      if (datapath.origin === 'made') await datapath.#adopt()
+      const { takesOver } = installation
+      if (takesOver) {
+        await takeOver(installation, options.pins as PinDirectory)
+        installation[Symbol.dispose]()
+        installation = put()
+        await untilGone(installation.predecessors)
+      }
+      const datapath = new SocketDatapath(installation, prepared as unknown as Prepared, options)
+      if (takesOver || datapath.origin === 'made') await datapath.#adopt()
       return datapath
     } catch (error) {
       installation[Symbol.dispose]()
@@ -119,7 +140,7 @@ export class SocketDatapath implements AsyncDisposable {
   /** Flow maps of an earlier build or another size, to be counted once. */
   held(): readonly HeldFlows[] {
     const held = this.#pins === undefined ? [] : heldMaps(this.#pins)
-    return held.map(({ name, fd, release }) => ({ read: () => readHeld(name, fd), release }))
+    return held.map((map) => ({ holds: map.holds, read: () => readHeld(map), release: map.release }))
   }
 
   /** Maps that can fill up, and how many entries they take. */
@@ -127,14 +148,17 @@ export class SocketDatapath implements AsyncDisposable {
     return new Map([
       ['flows', this.flows.entries],
       ['overflow', this.overflow.entries],
+      ['health', this.health.entries],
+      ['health_spill', this.healthSpill.entries],
       ['prefixes', mapInfo(this.#map('prefixes')).maxEntries],
     ])
   }
 
   /** Kernel memory that maps and socket storage take when all are full: known sizes and what an entry costs beside them. */
   memoryLimitBytes(): number {
-    const perFlow = FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES
-    return 2 * (this.flows.entries + this.overflow.entries) * perFlow + this.#sockets * SOCKET_BYTES
+    const flows = (this.flows.entries + this.overflow.entries) * (FLOW_KEY.size + FLOW_COUNTS.size + HASH_ENTRY_BYTES)
+    const health = (this.health.entries + this.healthSpill.entries) * (FLOW_KEY.size + HEALTH.size + HASH_ENTRY_BYTES)
+    return 2 * (flows + health) + this.#sockets * SOCKET_BYTES
   }
 
   prefixCount(): number {
@@ -187,6 +211,8 @@ export class SocketDatapath implements AsyncDisposable {
       overflowFlows: read(TOTALS.overflowFlows),
       overflowBytes: read(TOTALS.overflowBytes),
       nodeOverflow: Buffer.from(view.subarray(TOTALS.nodeOverflow, TOTALS.nodeOverflow + FLOW_COUNTS.size)),
+      overflowHealth: read(TOTALS.overflowHealth),
+      nodeHealth: readValue(this.#map('.data.node_health'), Buffer.alloc(HEALTH.size)),
     }
   }
 
@@ -209,9 +235,7 @@ export class SocketDatapath implements AsyncDisposable {
   }
 }
 
-/** Outer maps hold nothing of their own. */
-async function* readHeld(name: HeldMap['name'], fd: Fd): AsyncGenerator<MapBatch> {
-  if (name === 'flows' || name === 'overflow') return
+async function* readHeld({ fd }: HeldMap): AsyncGenerator<MapBatch> {
   const { keySize, valueSize } = mapInfo(fd)
   yield* new MapDrain(keySize, valueSize).read(fd)
 }
@@ -222,6 +246,17 @@ async function untilGone(programs: readonly number[]): Promise<void> {
   while (programs.some((program) => isGone(program) === false) && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+/** From programs of another layout, which are gone by now: what they watched, and what they counted. */
+async function takeOver({ links, maps }: Installation, pins: PinDirectory): Promise<void> {
+  await runIterator('orb8_take_over', links.fd('orb8_take_over'))
+  links.detach('orb8_take_over')
+  for (const held of heldMaps(pins)) {
+    const like = maps.get(held.holds === 'flows' ? 'flows_a' : 'health_a') as Fd
+    await withLayout(held.fd, like, held.replace)
+  }
+  tookOver(pins)
 }
 
 interface Prepared {

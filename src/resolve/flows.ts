@@ -17,8 +17,12 @@ export interface ResolverSources {
   readonly maxEntries?: number
 }
 
+/** What a key reads as. */
+export type Named = Pick<ResolvedFlow, 'labels' | 'attribution'>
+
 export interface Resolver {
   /** The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. */
+  name(key: FlowKey): Named
   resolve(flow: Flow): ResolvedFlow
 }
 
@@ -51,17 +55,23 @@ export function createResolver(sources: ResolverSources): Resolver {
     return known ?? labels
   }
 
+  const name = (key: FlowKey): Named => {
+    const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
+    const { generation } = hostAddresses
+    let answer = answers.get(key.id)
+    if (answer === undefined || answer.identity !== identity || answer.generation !== generation) {
+      const { owner, attribution } = ownerOf(identity)
+      answer = { identity, generation, labels: intern(labelsOf(key, owner, peerOf(key))), attribution }
+      answers.set(key.id, answer)
+    }
+    return answer
+  }
+
   return {
+    name,
     resolve({ key, counts }) {
-      const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
-      const { generation } = hostAddresses
-      let answer = answers.get(key.id)
-      if (answer === undefined || answer.identity !== identity || answer.generation !== generation) {
-        const { owner, attribution } = ownerOf(identity)
-        answer = { identity, generation, labels: intern(labelsOf(key, owner, peerOf(key))), attribution }
-        answers.set(key.id, answer)
-      }
-      return { labels: answer.labels, attribution: answer.attribution, counts }
+      const { labels, attribution } = name(key)
+      return { labels, attribution, counts }
     },
   }
 }

@@ -50,6 +50,8 @@ export function createPeerOf(sources: PeerSources): (key: FlowKey) => Peer {
         return EXTERNAL
       case 'network':
         return names[key.network] ?? EXTERNAL
+      case 'none':
+        return UNKNOWN
       case 'overflow':
       case 'node_overflow':
         return OVERFLOW

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { formatAddress } from '../../src/address.ts'
 import { decodeCounts, decodeKey, FlowCollector, type FlowPair, type FlowSource, STEPS, type Step } from '../../src/collect/flows.ts'
-import { FLOW_COUNTS, FLOW_KEY, PEER, ROLE } from '../../src/kernel/layouts.ts'
+import { FLOW_COUNTS, FLOW_KEY, HEALTH, PEER, ROLE } from '../../src/kernel/layouts.ts'
 import type { MapBatch } from '../../src/kernel/maps.ts'
 import type { Totals } from '../../src/kernel/socket-datapath.ts'
 import type { Flow, FlowLabels, Snapshot } from '../../src/model.ts'
@@ -28,6 +28,13 @@ function counts(over: Partial<Record<keyof typeof FLOW_COUNTS, bigint>>): Buffer
   return bytes
 }
 
+/** A `struct health` of attempts that were refused. */
+function refused(attempts: number): Buffer {
+  const bytes = Buffer.alloc(HEALTH.size)
+  bytes.writeUInt32LE(attempts, HEALTH.failed)
+  return bytes
+}
+
 const TOTALS: Totals = {
   tracked: 0,
   untrackedLimit: 0,
@@ -35,16 +42,25 @@ const TOTALS: Totals = {
   overflowFlows: 0,
   overflowBytes: 0,
   nodeOverflow: Buffer.alloc(FLOW_COUNTS.size),
+  nodeHealth: Buffer.alloc(HEALTH.size),
+  overflowHealth: 0,
 }
 
 /** Two maps that tests fill and collections swap and empty, as often as the process is born again. */
 class Maps {
+  readonly #value: Buffer
   filled: Buffer[] = []
   idle: Buffer[] = []
+
+  /** Each entry has the same value. */
+  constructor(value: Buffer) {
+    this.#value = value
+  }
 
   /** As a new process finds them. */
   pair(log: string[], name: string): FlowPair {
     const maps = this
+    const values = this.#value
     return {
       pending: true,
       async swap() {
@@ -55,7 +71,7 @@ class Maps {
       },
       async *read(): AsyncGenerator<MapBatch> {
         log.push(`read ${name}`)
-        for (const one of maps.idle) yield { count: 1, keys: one, values: counts({ sentBytes: 5n }) }
+        for (const one of maps.idle) yield { count: 1, keys: one, values }
       },
       async empty() {
         log.push(`empty ${name}`)
@@ -68,8 +84,10 @@ class Maps {
 
 class Kernel {
   readonly log: string[] = []
-  readonly flows = new Maps()
-  readonly overflow = new Maps()
+  readonly flows = new Maps(counts({ sentBytes: 5n }))
+  readonly overflow = new Maps(counts({ sentBytes: 5n }))
+  readonly health = new Maps(refused(1))
+  readonly healthSpill = new Maps(refused(1))
   totals: Totals = TOTALS
   epoch = 0
   gapMs = 0
@@ -78,6 +96,8 @@ class Kernel {
     return {
       flows: this.flows.pair(this.log, 'flows'),
       overflow: this.overflow.pair(this.log, 'overflow'),
+      health: this.health.pair(this.log, 'health'),
+      healthSpill: this.healthSpill.pair(this.log, 'spill'),
       epoch: this.epoch,
       held: () => [],
       beat: async () => this.gapMs,
@@ -106,7 +126,7 @@ t.test('a named network is its number, and its remote address is not one', async
 t.test('every peer class and role has its word', async (t) => {
   t.same(
     Object.values(PEER).map((peer) => decodeKey(key({ peer }), 0).peer),
-    ['address', 'loopback', 'external', 'network', 'overflow'],
+    ['address', 'loopback', 'external', 'network', 'overflow', 'none'],
   )
   t.same(
     Object.values(ROLE).map((role) => decodeKey(key({ role }), 0).role),
@@ -135,7 +155,10 @@ function committing(
       store.add({ labels, attribution: 'none', counts })
     }
   }
-  return { collector: new FlowCollector({ source, ledger: store, take, ...(step === undefined ? {} : { step }) }), store }
+  return {
+    collector: new FlowCollector({ source, ledger: store, take, takeHealth: () => undefined, ...(step === undefined ? {} : { step }) }),
+    store,
+  }
 }
 
 const NOBODY: FlowLabels = {
@@ -175,7 +198,8 @@ t.test('a collection walks, swaps both pairs, reads them, and empties them last'
     taken.map((flow) => flow.key.peer),
     ['address', 'address', 'overflow'],
   )
-  t.same(kernel.log, ['walk', 'swap flows', 'swap overflow', 'read flows', 'read overflow', 'empty flows', 'empty overflow'])
+  const pairs = ['flows', 'overflow', 'health', 'spill']
+  t.same(kernel.log, ['walk', ...['swap', 'read', 'empty'].flatMap((deed) => pairs.map((pair) => `${deed} ${pair}`))])
   t.same(store.drains().committed, store.drains().emptied)
   t.same(await collect(), [], 'each flow is taken once')
 })
@@ -194,6 +218,32 @@ t.test('what not even the overflow map had room for is told once, as a differenc
   nodeOverflow(170n)
   const [more] = await collecting(kernel.source(), { memory }).collect()
   t.same([more?.counts.sentBytes, more?.counts.opened], [70, 0])
+})
+
+t.test('health is handed out once, of full maps by the node, whose 32-bit counters come round', async (t) => {
+  const kernel = new Kernel()
+  const memory = createProcessMemory()
+  const { collect, health } = collecting(kernel.source(), { memory })
+  await collect()
+  kernel.health.filled.push(key())
+  kernel.healthSpill.filled.push(key({ peer: PEER.peerOverflow }))
+  kernel.totals = { ...TOTALS, nodeHealth: refused(4_294_967_295) }
+  await collect()
+  t.same(
+    health().map((seen) => [seen.key.peer, seen.health.failed[0]]),
+    [
+      ['address', 1],
+      ['overflow', 1],
+      ['node_overflow', 4_294_967_295],
+    ],
+  )
+  kernel.totals = { ...TOTALS, nodeHealth: refused(2) }
+  const next = collecting(kernel.source(), { memory })
+  await next.collect()
+  t.same(
+    next.health().map((seen) => [seen.key.peer, seen.health.failed[0]]),
+    [['node_overflow', 3]],
+  )
 })
 
 t.test('the time without a reader is added up over restarts', async (t) => {

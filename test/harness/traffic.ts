@@ -35,6 +35,8 @@ export interface Reply {
   readonly unacked: number
   readonly state: number
   readonly fastOpen: boolean
+  /** Smoothed, us. */
+  readonly rtt: number
   readonly replies: number
   readonly others: number
   readonly status: number

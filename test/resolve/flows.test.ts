@@ -114,6 +114,7 @@ t.test('the peer', async (t) => {
     ['192.0.2.1', '128.0.0.1', 'address', 0, 'external', ''],
     ['192.0.2.1', '0.0.0.0', 'address', 0, 'external', ''],
     ['192.0.2.1', '::', 'address', 0, 'unknown', ''],
+    ['::', '::', 'none', 0, 'unknown', ''],
     ['192.0.2.1', '::', 'loopback', 0, 'loopback', ''],
     ['192.0.2.1', '::', 'external', 0, 'external', ''],
     ['192.0.2.1', '::', 'network', 2, 'external', 'docs'],

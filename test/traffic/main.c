@@ -20,7 +20,7 @@ static const char usage[] =
 	"  sink, stream     bulk\n"
 	"  udp-echo, udp-rr, udp-sink, udp-flood\n"
 	"options: --address A --addresses N --port P[,P...] --connections N --threads N --up BYTES --down BYTES\n"
-	"         --size BYTES --seconds N --end client|server|reset --spread --hold\n";
+	"         --size BYTES --seconds N --end client|server|reset|abort --spread --hold\n";
 
 static const struct {
 	const char *name;
@@ -95,6 +95,8 @@ static uint32_t read_end(const char *text)
 {
 	if (strcmp(text, "server") == 0)
 		return END_SERVER;
+	if (strcmp(text, "abort") == 0)
+		return END_ABORT;
 	return strcmp(text, "reset") == 0 ? END_RESET : END_CLIENT;
 }
 

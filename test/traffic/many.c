@@ -2,6 +2,7 @@
 /* Connections by the ten thousand: each a request and an answer, or held open. Says exactly what both ends read and wrote. */
 #include "traffic.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -161,6 +162,8 @@ static int dial(uint32_t index)
 	if (fd < 0)
 		die("socket");
 	set_timeouts(fd, 20);
+	if (settings->end == END_ABORT)
+		fcntl(fd, F_SETFL, O_NONBLOCK);
 	if (connect(fd, &address.any, address.length) == 0)
 		return fd;
 	close(fd);

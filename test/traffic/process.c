@@ -19,13 +19,21 @@ static const struct {
 	const char *name;
 	int level, option;
 } options[] = {
-	{"nodelay", IPPROTO_TCP, TCP_NODELAY},	 {"syncnt", IPPROTO_TCP, TCP_SYNCNT},
-	{"fastopen", IPPROTO_TCP, TCP_FASTOPEN}, {"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
-	{"mss", IPPROTO_TCP, TCP_MAXSEG},	 {"v6only", IPPROTO_IPV6, IPV6_V6ONLY},
-	{"segment", IPPROTO_UDP, UDP_SEGMENT},	 {"gro", IPPROTO_UDP, UDP_GRO},
-	{"rcvbuf", SOL_SOCKET, SO_RCVBUF},	 {"sndbuf", SOL_SOCKET, SO_SNDBUF},
-	{"broadcast", SOL_SOCKET, SO_BROADCAST}, {"reuseport", SOL_SOCKET, SO_REUSEPORT},
+	{"nodelay", IPPROTO_TCP, TCP_NODELAY},
+	{"syncnt", IPPROTO_TCP, TCP_SYNCNT},
+	{"fastopen", IPPROTO_TCP, TCP_FASTOPEN},
+	{"usertimeout", IPPROTO_TCP, TCP_USER_TIMEOUT},
+	{"mss", IPPROTO_TCP, TCP_MAXSEG},
+	{"v6only", IPPROTO_IPV6, IPV6_V6ONLY},
+	{"segment", IPPROTO_UDP, UDP_SEGMENT},
+	{"gro", IPPROTO_UDP, UDP_GRO},
+	{"rcvbuf", SOL_SOCKET, SO_RCVBUF},
+	{"sndbuf", SOL_SOCKET, SO_SNDBUF},
+	{"broadcast", SOL_SOCKET, SO_BROADCAST},
+	{"reuseport", SOL_SOCKET, SO_REUSEPORT},
 	{"keepalive", SOL_SOCKET, SO_KEEPALIVE},
+	{"deferaccept", IPPROTO_TCP, TCP_DEFER_ACCEPT},
+	{"fastopenconnect", IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
 };
 
 /* option NAME OPTION NUMBER */

@@ -60,10 +60,10 @@ static void do_bind(struct call *call)
 		answer("\"port\":%u", port_of(call->fd));
 }
 
-/* listen NAME */
+/* listen NAME [BACKLOG] */
 static void do_listen(struct call *call)
 {
-	if (listen(call->fd, 4096))
+	if (listen(call->fd, (int)number(call, 2, 4096)))
 		answer_errno();
 	else
 		answer("\"port\":%u", port_of(call->fd));
@@ -291,10 +291,10 @@ static void do_info(struct call *call)
 	ioctl(call->fd, SIOCINQ, &in);
 	ioctl(call->fd, SIOCOUTQ, &out);
 	answer("\"state\":%u,\"received\":%llu,\"acked\":%llu,\"sent\":%llu,\"resent\":%llu,\"retransmitted\":%u,\"segmentsIn\":%u,"
-	       "\"segmentsOut\":%u,\"unread\":%d,\"unacked\":%d,\"fastOpen\":%s",
+	       "\"segmentsOut\":%u,\"unread\":%d,\"unacked\":%d,\"fastOpen\":%s,\"rtt\":%u",
 	       info.tcpi_state, info.tcpi_bytes_received, info.tcpi_bytes_acked, info.tcpi_bytes_sent, info.tcpi_bytes_retrans,
 	       info.tcpi_total_retrans, info.tcpi_segs_in, info.tcpi_segs_out, in, out,
-	       info.tcpi_options & TCPI_OPT_SYN_DATA ? "true" : "false");
+	       info.tcpi_options & TCPI_OPT_SYN_DATA ? "true" : "false", info.tcpi_rtt);
 }
 
 const struct verb stream_verbs[] = {

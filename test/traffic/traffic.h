@@ -46,6 +46,7 @@ enum end {
 	END_CLIENT = 0, /* the client's FIN comes first */
 	END_SERVER = 1,
 	END_RESET = 2, /* the client resets once it has the whole answer */
+	END_ABORT = 3, /* the client closes while it connects: a failure */
 };
 
 extern unsigned char payload[CHUNK];

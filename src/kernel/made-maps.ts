@@ -1,8 +1,9 @@
-// Array maps of our own making: a text, or memory that outlives the process. Knows the system calls; nothing of what is kept there.
+// Maps of our own making: a text, memory that outlives the process, a copy of another map. Knows the system calls; nothing of what is kept there.
 import koffi from 'koffi'
 import { check, type Fd, kernelError, libbpf } from './libbpf.ts'
 
 /** include/uapi/linux/bpf.h */
+const BPF_MAP_TYPE_HASH = 1
 const BPF_MAP_TYPE_ARRAY = 2
 const BPF_F_MMAPABLE = 1024
 /** struct bpf_map_create_opts of libbpf 1.1 up to map_extra, and where map_flags stand. */
@@ -18,6 +19,11 @@ export function makeArray(name: string, entryBytes: number, entries: number): Fd
   opts.writeBigUInt64LE(BigInt(CREATE_OPTS_BYTES), 0)
   opts.writeUInt32LE(BPF_F_MMAPABLE, MAP_FLAGS_AT)
   return check(`make map ${name}`, libbpf().bpf.bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, entryBytes, entries, opts)) as Fd
+}
+
+/** A hash map without types. The caller closes the descriptor. Throws KernelError. */
+export function makeHash(name: string, keyBytes: number, valueBytes: number, entries: number): Fd {
+  return check(`make map ${name}`, libbpf().bpf.bpf_map_create(BPF_MAP_TYPE_HASH, name, keyBytes, valueBytes, entries, null)) as Fd
 }
 
 /** The whole of an array as memory. Once mapped it stays mapped: a view of unmapped memory is a crash. Throws KernelError. */

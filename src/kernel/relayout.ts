@@ -1,0 +1,46 @@
+// Copies a hash map into one of another layout, field by field. Knows names, offsets and sizes; nothing of what fields mean.
+
+import { type Shape, shapesOf } from './btf.ts'
+import { type Fd, libbpf } from './libbpf.ts'
+import { makeHash } from './made-maps.ts'
+import { MapDrain, mapInfo, putEntry } from './maps.ts'
+
+interface Copy {
+  readonly from: number
+  readonly to: number
+  readonly size: number
+}
+
+/** Hands a copy of `map` in the layout of `like` to `use`: a field that `map` lacks is zero, one that `like` lacks is left out. */
+export async function withLayout(map: Fd, like: Fd, use: (copy: Fd) => void): Promise<void> {
+  const [from, to] = [shapesOf(map), shapesOf(like)]
+  const [source, target] = [mapInfo(map), mapInfo(like)]
+  const keys = copies(from.key, to.key)
+  const values = copies(from.value, to.value)
+  const copy = makeHash('orb8_held', target.keySize, target.valueSize, source.maxEntries)
+  try {
+    for await (const batch of new MapDrain(source.keySize, source.valueSize).read(map)) {
+      for (let i = 0; i < batch.count; i++) {
+        const key = moved(batch.keys, i * source.keySize, target.keySize, keys)
+        putEntry(copy, key, moved(batch.values, i * source.valueSize, target.valueSize, values))
+      }
+    }
+    use(copy)
+  } finally {
+    libbpf().libc.close(copy)
+  }
+}
+
+/** Only what stands in both, with the same size. */
+function copies(from: Shape, to: Shape): readonly Copy[] {
+  return [...to].flatMap(([name, { offset, size }]) => {
+    const field = from.get(name)
+    return field?.size === size ? [{ from: field.offset, to: offset, size }] : []
+  })
+}
+
+function moved(bytes: Buffer, at: number, size: number, fields: readonly Copy[]): Buffer {
+  const made = Buffer.alloc(size)
+  for (const { from, to, size } of fields) bytes.copy(made, to, at + from, at + from + size)
+  return made
+}
