@@ -5,7 +5,7 @@ import type { FlowLabels, HealthCounts, SeriesColumn, SeriesTable } from '../mod
 import { DROP_COLUMNS, FAILURE_COLUMNS, timeColumns } from './columns.ts'
 import { type LabelSet, ownerLabelSet, timeLabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
-import type { Placement } from './placement.ts'
+import type { Place, Placement } from './placement.ts'
 import { TallyTable } from './tally-table.ts'
 
 /** Tables in the ledger. */
@@ -25,11 +25,18 @@ export const HEALTH_IDENTITY: readonly unknown[] = [
   [OWNERS.names, namesOf(DROP_COLUMNS)],
 ]
 
+interface Remembered extends Place {
+  /** What `Placement.returns` was. */
+  readonly since: number
+}
+
 export class HealthTables {
   readonly #failures: TallyTable
   readonly #rtt: TallyTable
   readonly #connect: TallyTable
   readonly #drops: TallyTable
+  /** By the table's kind. Bounded by the resolver's own cache, which holds the label objects. */
+  readonly #places = new WeakMap<FlowLabels, (Remembered | undefined)[]>()
 
   /** Failures have the labels of flows. */
   constructor(flows: LabelSet, ledger: Ledger) {
@@ -54,7 +61,7 @@ export class HealthTables {
     let crowded = false
     const put = (table: TallyTable, deltas: readonly number[]): void => {
       if (!deltas.some((delta) => delta !== 0)) return
-      const place = placement.find(table, labels)
+      const place = this.#place(table, labels, placement)
       table.add(place.row, deltas)
       crowded ||= place.crowded
     }
@@ -67,6 +74,21 @@ export class HealthTables {
 
   publish(): readonly SeriesTable[] {
     return [...this.limited, ...this.unlimited].map((table) => table.publish())
+  }
+
+  #place(table: TallyTable, labels: FlowLabels, placement: Placement): Place {
+    let places = this.#places.get(labels)
+    if (places === undefined) {
+      places = []
+      this.#places.set(labels, places)
+    }
+    const known = places[table.kind]
+    if (known !== undefined && !known.row.gone && (!known.crowded || known.since === placement.returns)) return known
+    // First: whoever found no room asks again when some came while it was looking.
+    const since = placement.returns
+    const found = { ...placement.find(table, labels), since }
+    places[table.kind] = found
+    return found
   }
 }
 

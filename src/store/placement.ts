@@ -6,16 +6,11 @@ import type { SeriesLimit } from './limit.ts'
 import type { Row } from './row.ts'
 import type { Table } from './table.ts'
 
-/** Where a flow's numbers go. */
+/** Where numbers go. */
 export interface Place {
   readonly row: Row
-  /** Did it find no room of its own? */
+  /** Did they find no room of their own? */
   readonly crowded: boolean
-}
-
-interface Standing extends Place {
-  /** What `#returns` was. */
-  readonly since: number
 }
 
 /** What the kernel's own last entry reads as: sums by node stay exact. */
@@ -49,8 +44,6 @@ export class Placement {
   readonly #limited: ReadonlySet<Table>
   readonly #limit: SeriesLimit
   readonly #ledger: Ledger
-  // Bounded by the resolver's own cache, which holds the label objects.
-  readonly #standings: ReadonlyMap<Table, WeakMap<FlowLabels, Standing>>
   readonly #nodeKeys: ReadonlyMap<Table, string>
   #made = new Set<Row>()
   #lastId = 0
@@ -61,7 +54,6 @@ export class Placement {
     this.#limited = new Set(limited)
     this.#limit = limit
     this.#ledger = ledger
-    this.#standings = new Map(this.#tables.map((table) => [table, new WeakMap()]))
     this.#nodeKeys = new Map(this.#tables.map((table) => [table, table.labels.key(table.labels.values(NODE))]))
     for (const { kind, id, labels, startMs, slot } of ledger.restored) {
       const table = this.#tables.find((table) => table.kind === kind)
@@ -73,16 +65,19 @@ export class Placement {
     }
   }
 
-  /** Cheapest where `labels` is the object of the last time. */
+  /** Rises when room of any kind was given back: whoever was crowded may ask again. */
+  get returns(): number {
+    return this.#limit.returns + this.#ledger.returns
+  }
+
   find(table: Table, labels: FlowLabels): Place {
-    const standings = this.#standings.get(table) as WeakMap<FlowLabels, Standing>
-    const known = standings.get(labels)
-    if (known !== undefined && this.#stands(known)) return known
-    // First: whoever found no room asks again when some came while it was looking.
-    const since = this.#returns()
-    const found = { ...this.#seek(table, table.labels.values(labels)), since }
-    standings.set(labels, found)
-    return found
+    const values = table.labels.values(labels)
+    const own = this.#findOrMake(table, values)
+    if (own !== undefined) return { row: own, crowded: false }
+    const other = this.#limited.has(table) ? this.#findOrMake(table, table.labels.widen(values)) : undefined
+    const row = other ?? this.#findOrMake(table, table.labels.values(NODE))
+    if (row === undefined) throw new RangeError('the row of the node has no slot')
+    return { row, crowded: true }
   }
 
   /** Rows made since the last time are there to stay. */
@@ -96,24 +91,6 @@ export class Placement {
     this.keep()
     for (const row of made) if (row.lines > 0) this.#limit.giveBack(row.lines)
     for (const table of this.#tables) table.unmake(made)
-  }
-
-  #stands({ row, crowded, since }: Standing): boolean {
-    return !row.gone && (!crowded || since === this.#returns())
-  }
-
-  /** Rises when room of any kind was given back. */
-  #returns(): number {
-    return this.#limit.returns + this.#ledger.returns
-  }
-
-  #seek(table: Table, values: readonly string[]): Place {
-    const own = this.#findOrMake(table, values)
-    if (own !== undefined) return { row: own, crowded: false }
-    const other = this.#limited.has(table) ? this.#findOrMake(table, table.labels.widen(values)) : undefined
-    const row = other ?? this.#findOrMake(table, table.labels.values(NODE))
-    if (row === undefined) throw new RangeError('the row of the node has no slot')
-    return { row, crowded: true }
   }
 
   /** Undefined where the limit or the ledger has no room. */

@@ -6,6 +6,7 @@ import type { Attribution, FlowCounts, ResolvedFlow, ResolvedHealth, Snapshot } 
 import { AttributedBytes } from './attribution.ts'
 import { CONTAINER_COLUMNS, type Column, flowColumns } from './columns.ts'
 import { type Counter, Counters } from './counters.ts'
+import { FlowPlaces } from './flow-places.ts'
 import { FlowTable } from './flow-table.ts'
 import { HEALTH_IDENTITY, HEALTH_KINDS, HealthTables, isSound } from './health.ts'
 import { containerLabelSet, flowLabelSet } from './labels.ts'
@@ -107,6 +108,7 @@ export function createStore(options: StoreOptions): Store {
   const unlimited = [containers, ...health.unlimited]
   const limit = new SeriesLimit(seriesLimit)
   const placement = new Placement({ limited, unlimited, limit, ledger, nowMs: now() })
+  const places = new FlowPlaces(flows, containers, placement)
   let phase: Phase = 'between'
 
   const open = (number: number, source: number): void => {
@@ -151,11 +153,10 @@ export function createStore(options: StoreOptions): Store {
       if (isStill(counts)) return
       within()
       attributed.add(attribution, counts)
-      const container = placement.find(containers, labels)
-      const flow = placement.find(flows, labels)
-      if (flow.crowded || container.crowded) overflow.add(1)
-      flows.add(flow.row, counts)
-      containers.add(container.row, counts)
+      const place = places.find(labels)
+      if (place.crowded) overflow.add(1)
+      flows.add(place.flow, counts)
+      containers.add(place.container, counts)
     },
 
     addHealth({ labels, health: seen }) {

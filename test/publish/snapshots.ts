@@ -29,10 +29,13 @@ function table(labelNames: readonly string[], columns: readonly SeriesColumn[], 
   }
 }
 
-export function snapshotOf(rows: readonly FlowRow[], { timeMs = 1e12, labelNames = FLOW_LABELS as readonly string[] } = {}): Snapshot {
+export function snapshotOf(
+  rows: readonly FlowRow[],
+  { timeMs = 1e12, labelNames = FLOW_LABELS as readonly string[], health = [] as readonly SeriesTable[] } = {},
+): Snapshot {
   const byContainer = new Map(rows.map((row) => [JSON.stringify(CONTAINER_LABELS.map((name) => row.labels[name])), row]))
   const containers = table(CONTAINER_LABELS, CONTAINER_COLUMNS, [...byContainer.values()])
-  return { timeMs, flows: table(labelNames, FLOW_COLUMNS, rows), containers }
+  return { timeMs, flows: table(labelNames, FLOW_COLUMNS, rows), containers, health }
 }
 
 /** `count` flows of as many peers; every number differs from the others. */

@@ -1,11 +1,11 @@
 import t from 'tap'
 import type { FlowCounts } from '../../src/model.ts'
 import { flowColumns } from '../../src/store/columns.ts'
+import { FlowTable } from '../../src/store/flow-table.ts'
 import { flowLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import type { Row } from '../../src/store/row.ts'
-import { Table } from '../../src/store/table.ts'
 
 const NOTHING: FlowCounts = {
   sentBytes: 0,
@@ -20,7 +20,7 @@ const NOTHING: FlowCounts = {
 
 function table(direction = true) {
   const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0 })
-  const table = new Table(flowLabelSet(['workload', 'protocol', 'peer_kind']), flowColumns(direction), ledger, 1)
+  const table = new FlowTable(flowLabelSet(['workload', 'protocol', 'peer_kind']), flowColumns(direction), ledger, 1)
   let id = 0
   const make = (workload: string, protocol = 'tcp') => {
     const labels = ['', '', '', workload, protocol, 'external']
