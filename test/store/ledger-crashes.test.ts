@@ -52,8 +52,10 @@ async function storesOf(history: History, truth: Truth, index: number): Promise<
 }
 
 t.test('a process killed at any store of a collection leaves a ledger with all of it or nothing of it', async (t) => {
-  const history = madeUpHistory(4, { rounds: 9, flows: 5 })
+  const history = { ...madeUpHistory(20, { rounds: 9, flows: 5 }), seriesLimit: 60 }
   const truth = await truthOf(history)
+  const tables = truth.snapshots.map(({ flows, containers, health }) => [flows, containers, ...health])
+  for (const index of tables[0]?.keys() ?? []) t.ok(tables.filter((all) => all[index]?.rows.length).length > 2, `rows of table ${index}`)
   let kills = 0
   for (let index = 0; index < history.rounds.length; index++) {
     const stores = await storesOf(history, truth, index)

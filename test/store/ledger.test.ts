@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Ledger } from '../../src/store/ledger.ts'
+import { Ledger, SLICE_SLOTS } from '../../src/store/ledger.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { LedgerSlots } from '../../src/store/ledger-slots.ts'
 import { LEDGER_WRITER, type LedgerWriter } from '../../src/store/ledger-writer.ts'
@@ -186,4 +186,33 @@ t.test('what somebody else has changed is not taken back', async (t) => {
   ledger.numbers.add(64 as Slot, sentBytes, 9)
   new Uint8Array(memory.chunk(1)).fill(0)
   t.throws(() => ledger.rollback(), /changed by somebody else/)
+})
+
+t.test('a commit of many slots comes in slices, of few in one; it counts after the last', async (t) => {
+  const memory = keptMemory(100)
+  const ledger = open(memory)
+  const touch = (count: number) => {
+    for (let index = 0; index < count; index++) ledger.numbers.add(slots[index] as Slot, sentBytes, 1)
+  }
+  const slots: Slot[] = []
+  drain(ledger, 1, () => {
+    for (let index = 0; index < 2 * SLICE_SLOTS; index++) slots.push(take(ledger, `${index}`))
+  })
+  // META is written by every commit.
+  const pauses = (number: number, count: number): number => {
+    ledger.begin({ number, source: 0 })
+    touch(count)
+    let pauses = 0
+    for (const _ of ledger.commit(0)) {
+      pauses++
+      t.equal(ledger.committed.number, number - 1)
+    }
+    t.equal(ledger.committed.number, number)
+    return pauses
+  }
+  t.equal(pauses(2, SLICE_SLOTS), 0)
+  t.equal(pauses(3, SLICE_SLOTS + 1), 2)
+  t.equal(pauses(4, 2 * SLICE_SLOTS), 2)
+  const next = open(copyOf(memory, 100))
+  t.equal(next.numbers.total(next.restored[0]?.slot as Slot, sentBytes), 3)
 })

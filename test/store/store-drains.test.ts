@@ -2,8 +2,9 @@ import t from 'tap'
 import { FLOW_LABELS } from '../../src/metrics.ts'
 import type { SeriesTable } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import { createStore, type StoreOptions } from '../../src/store/store.ts'
-import { flow } from './histories.ts'
+import { flow, health } from './histories.ts'
 import { copyOf, keptMemory, scarceMemory } from './kept-memory.ts'
 
 function store(memory: LedgerMemory, options: Partial<StoreOptions> = {}) {
@@ -126,4 +127,41 @@ t.test('where a commit fails this process goes no further', async (t) => {
   await t.rejects(series.commit(0), /no clock/)
   t.throws(() => series.begin(1), /has failed/)
   t.throws(() => series.snapshot(0), /committed/)
+})
+
+t.test('while a big commit lets others have their turn, the store does nothing else', async (t) => {
+  const memory = createProcessMemory()
+  const series = store(memory)
+  const gap = series.counter('gap seconds')
+  series.begin(1)
+  for (let port = 0; port < 3000; port++) series.add(flow({ port: `${port}` }, { sentBytes: 1 }))
+  let turns = 0
+  const everyTurn = (): void => {
+    turns++
+    turn = setImmediate(everyTurn)
+  }
+  let turn = setImmediate(everyTurn)
+  t.teardown(() => clearImmediate(turn))
+  const committed = series.commit(0)
+  const refusals = (): void => {
+    t.throws(() => series.add(flow({}, { sentBytes: 1 })))
+    t.throws(() => series.addHealth(health({}, { receiveDrops: 1 })))
+    t.throws(() => series.begin(2), /under way/)
+    t.throws(() => series.snapshot(0), /committed/)
+    t.throws(() => gap.add(1))
+    t.throws(() => gap.set(1))
+  }
+  refusals()
+  await t.rejects(series.commit(0))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(series.drains().committed.number, 0, 'it is not over')
+  refusals()
+  await committed
+  t.ok(turns > 1, `${turns} turns`)
+  t.equal(series.drains().committed.number, 1)
+  t.equal(sent(series.snapshot(0).flows), 3000)
+  series.begin(2)
+  series.add(flow({}, { sentBytes: 1 }))
+  await series.commit(0)
+  t.equal(sent(series.snapshot(0).flows), 3001)
 })
