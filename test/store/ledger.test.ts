@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Ledger, SLICE_SLOTS } from '../../src/store/ledger.ts'
-import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { createProcessMemory, type LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { LedgerSlots } from '../../src/store/ledger-slots.ts'
 import { LEDGER_WRITER, type LedgerWriter } from '../../src/store/ledger-writer.ts'
 import { MEASURES, type Slot } from '../../src/store/numbers.ts'
@@ -189,7 +189,7 @@ t.test('what somebody else has changed is not taken back', async (t) => {
 })
 
 t.test('a commit of many slots comes in slices, of few in one; it counts after the last', async (t) => {
-  const memory = keptMemory(100)
+  const memory = createProcessMemory()
   const ledger = open(memory)
   const touch = (count: number) => {
     for (let index = 0; index < count; index++) ledger.numbers.add(slots[index] as Slot, sentBytes, 1)
@@ -213,6 +213,6 @@ t.test('a commit of many slots comes in slices, of few in one; it counts after t
   t.equal(pauses(2, SLICE_SLOTS), 0)
   t.equal(pauses(3, SLICE_SLOTS + 1), 2)
   t.equal(pauses(4, 2 * SLICE_SLOTS), 2)
-  const next = open(copyOf(memory, 100))
+  const next = open(memory)
   t.equal(next.numbers.total(next.restored[0]?.slot as Slot, sentBytes), 3)
 })
