@@ -181,11 +181,33 @@ t.test('room that a series leaves is used by one that was in other', async (t) =
   series.addHealth(health({ port: '1' }, { failed: refused(1) }))
   series.addHealth(second)
   await shot(series)
+  nowMs = 60
+  series.addHealth(second)
+  await shot(series)
   nowMs = 100
   await shot(series)
   series.addHealth(second)
-  t.match(rowsOf(await shot(series), FAILED), [{ labels: { peer_kind: 'pod', port: '2' }, values: [10] }])
-  t.equal(series.stats().series, 6)
+  t.match(rowsOf(await shot(series), FAILED), [
+    { labels: { peer_kind: 'other', port: '0' }, values: [20] },
+    { labels: { peer_kind: 'pod', port: '2' }, values: [10] },
+  ])
+  t.match(series.stats(), { series: 6, seriesOverflow: 2 })
+})
+
+t.test('a series that left and comes back starts at 0 with a new start', async (t) => {
+  let nowMs = 0
+  const series = store({ now: () => nowMs })
+  const same = health({}, { failed: refused(1), rtt: times(0, 1), connect: times(0, 1), receiveDrops: 1 })
+  series.addHealth(same)
+  await shot(series, 10_000)
+  nowMs = 100
+  const gone = await shot(series, 30_000)
+  for (const { rows } of gone.health) t.equal(rows.length, 0)
+  series.addHealth(same)
+  const back = await shot(series, 40_000)
+  for (const name of [FAILED, RTT, CONNECT, DROPS]) {
+    t.match(rowsOf(back, name), [{ values: [1], startMs: 30_000 }], name)
+  }
 })
 
 t.test('where no memory is left the node takes it, and sums are exact', async (t) => {
