@@ -139,10 +139,9 @@ t.test('flows, failures and times share one limit; what finds no room is added t
   t.equal(series.stats().series, 28)
   series.addHealth(health({}, { failed: refused(1), rtt: times(0, 1) }))
   t.equal(series.stats().seriesOverflow, 0)
-  series.addHealth(health({ port: '1' }, { failed: refused(10), connect: times(2, 3) }))
+  series.addHealth(health({ port: '1' }, { failed: refused(10), connect: times(2, 3), receiveDrops: 5 }))
   series.addHealth(health({ port: '2', role: 'server' }, { failed: refused(100), rtt: times(1, 2) }))
   series.add(flow({ port: '3' }, { sentBytes: 1 }))
-  series.addHealth(health({}, { receiveDrops: 5 }))
   const snapshot = await shot(series)
   t.same(series.stats(), { ...series.stats(), series: 28, seriesOverflow: 3 })
   const other = { role: 'unknown', peer_kind: 'other' }
