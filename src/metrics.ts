@@ -27,7 +27,10 @@ export const FLOW_LABELS = [
 ] as const
 export type FlowLabelName = (typeof FLOW_LABELS)[number] | 'direction'
 
-const CONTAINER_LABELS = [...ALWAYS_WRITTEN, 'workload', 'workload_kind', 'direction', 'protocol', 'peer_kind'] as const
+const OWNER_LABELS = [...ALWAYS_WRITTEN, 'workload', 'workload_kind'] as const
+const CONTAINER_LABELS = [...OWNER_LABELS, 'direction', 'protocol', 'peer_kind'] as const
+/** Of histograms: without peers, `pod` and `container` always empty. */
+export const TIME_LABELS = [...OWNER_LABELS, 'role', 'peer_kind'] as const
 
 /** Why an outgoing attempt never was established, in the order of the kernel's `struct health`. */
 export const CONNECT_FAILURES = ['refused', 'timeout', 'unreachable', 'reset', 'aborted', 'other'] as const
@@ -87,9 +90,46 @@ export const RETRANSMITTED = metric(
   'TCP segments sent again.',
 )
 
+export const CONNECT_FAILED = metric(
+  'orb8_tcp_connect_failures_total',
+  'counter',
+  '{connection}',
+  [...FLOW_LABELS, 'reason'],
+  'Outgoing TCP attempts that never were established; aborted: closed by their owner while still connecting.',
+)
+export const RTT = metric(
+  'orb8_tcp_rtt_seconds',
+  'histogram',
+  's',
+  TIME_LABELS,
+  'Smoothed round-trip time of TCP connections, sampled at each collection and at close.',
+)
+export const CONNECT_TIME = metric(
+  'orb8_tcp_connect_seconds',
+  'histogram',
+  's',
+  TIME_LABELS,
+  'Time from the first SYN to established, at the client.',
+)
+export const LISTEN_OVERFLOWS = metric(
+  'orb8_tcp_listen_overflows_total',
+  'counter',
+  '{connection}',
+  OWNER_LABELS,
+  'Connections that a listener turned away because its queue was full; never subject to the series limit.',
+)
+export const RECEIVE_DROPS = metric(
+  'orb8_udp_receive_drops_total',
+  'counter',
+  '{packet}',
+  OWNER_LABELS,
+  'UDP datagrams dropped because the receive buffer of their socket was full; never subject to the series limit.',
+)
+
 /** Published from the store's tables, in this order. */
 export const FLOW_METRICS = [FLOW_BYTES, FLOW_PACKETS, ACTIVE_FLOWS, CONNECTIONS_OPENED, CONNECTIONS_CLOSED, RETRANSMITTED] as const
 export const CONTAINER_METRICS = [CONTAINER_BYTES, CONTAINER_PACKETS] as const
+export const HEALTH_METRICS = [CONNECT_FAILED, RTT, CONNECT_TIME, LISTEN_OVERFLOWS, RECEIVE_DROPS] as const
 
 /** The exporter about itself. */
 export const SELF = {
@@ -102,8 +142,17 @@ export const SELF = {
     '1 where the kernel program is attached, 0 where the kernel refused it.',
   ),
   loadSeconds: metric('orb8_bpf_load_seconds', 'gauge', 's', [], 'Time from the start of loading to the last program attached.'),
+  programRuns: metric(
+    'orb8_bpf_program_runs_total',
+    'counter',
+    '{run}',
+    ['program'],
+    'Runs of the kernel program, where kernel.bpf_stats_enabled is 1.',
+  ),
+  programRunSeconds: metric('orb8_bpf_program_run_seconds_total', 'counter', 's', ['program'], 'CPU time of these runs.'),
   mapEntries: metric('orb8_bpf_map_entries', 'gauge', '{entry}', ['map'], 'Entries in use at the last collection.'),
   mapCapacity: metric('orb8_bpf_map_capacity', 'gauge', '{entry}', ['map'], 'Entries that fit.'),
+  mapMemory: metric('orb8_bpf_map_memory_bytes', 'gauge', 'By', ['map'], 'Kernel memory of the map.'),
   flowOverflow: metric(
     'orb8_flow_overflow_total',
     'counter',
@@ -120,7 +169,13 @@ export const SELF = {
     ['reason'],
     'TCP sockets that could not be watched: ORB8_SOCKETS reached (limit), or no kernel memory (memory).',
   ),
-  series: metric('orb8_series', 'gauge', '{series}', [], 'Sample lines of flows published, out of ORB8_SERIES_LIMIT.'),
+  series: metric(
+    'orb8_series',
+    'gauge',
+    '{series}',
+    [],
+    'Sample lines of flows, connect failures and histograms published, out of ORB8_SERIES_LIMIT.',
+  ),
   seriesOverflow: metric(
     'orb8_series_overflow_total',
     'counter',
@@ -135,10 +190,24 @@ export const SELF = {
     ['method'],
     'Bytes by how their owner was found: cgroup, pod_ip, host (outside any pod), none.',
   ),
+  readerGap: metric(
+    'orb8_reader_gap_seconds_total',
+    'counter',
+    's',
+    [],
+    'Time in which the kernel programs counted nothing, because nobody had read for 15 minutes.',
+  ),
   collectionSeconds: metric('orb8_collection_duration_seconds', 'histogram', 's', ['collector'], 'Time of one collection.'),
+  stageSeconds: metric(
+    'orb8_collection_stage_duration_seconds',
+    'histogram',
+    's',
+    ['stage'],
+    'Time of one stage of a collection of flows: walk, drain, resolve, commit, snapshot.',
+  ),
   collectorUp: metric('orb8_collector_up', 'gauge', '1', ['collector'], '1 where the last collection worked.'),
   collectorErrors: metric('orb8_collector_errors_total', 'counter', '{error}', ['collector', 'reason'], 'Collections that failed.'),
 } as const
 
 /** All of them, in the order of the README's table. */
-export const ALL_METRICS: readonly Metric[] = [...FLOW_METRICS, ...CONTAINER_METRICS, ...Object.values(SELF)]
+export const ALL_METRICS: readonly Metric[] = [...FLOW_METRICS, ...CONTAINER_METRICS, ...HEALTH_METRICS, ...Object.values(SELF)]

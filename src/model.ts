@@ -105,6 +105,13 @@ export interface ResolvedFlow {
   readonly counts: FlowCounts
 }
 
+/** Names in place of ids, of what was seen of a flow's health. */
+export interface ResolvedHealth {
+  readonly labels: FlowLabels
+  readonly attribution: Attribution
+  readonly health: HealthCounts
+}
+
 export type MetricType = 'counter' | 'gauge' | 'histogram'
 
 /** A metric is data, defined once in metrics.ts. */
@@ -134,6 +141,11 @@ export interface SeriesColumn {
   readonly metric: Metric
   readonly labelName?: string
   readonly labelValue?: string
+  /**
+   * Of a histogram: the upper bound of what this column counts, above the bound before it (not cumulative), +Infinity the last.
+   * Columns of a histogram stand side by side, bounds rising; the one after them, without a bound, is the sum of all that was observed.
+   */
+  readonly bound?: number
   /** Rows whose protocol is not TCP have no sample here. */
   readonly tcpOnly: boolean
 }
@@ -154,4 +166,6 @@ export interface Snapshot {
   readonly timeMs: number
   readonly flows: SeriesTable
   readonly containers: SeriesTable
+  /** A table each: connect failures, round-trip times, connect times, drops by container. */
+  readonly health: readonly SeriesTable[]
 }

@@ -123,7 +123,8 @@ export class Scrapes {
   }
 
   #source(snapshot: Snapshot, format: Format, zipped: boolean): Source {
-    const heldBytes = snapshot.flows.values.byteLength + snapshot.containers.values.byteLength
+    const { flows, containers, health } = snapshot
+    const heldBytes = [flows, containers, ...health].reduce((bytes, { values }) => bytes + values.byteLength, 0)
     return { pages: this.#pages(snapshot, format, zipped), heldBytes }
   }
 

@@ -3,13 +3,34 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { SELF } from '../metrics.ts'
 import type { Attribution, Metric } from '../model.ts'
+import { type Lag, watchLoop } from './loop-lag.ts'
 import type { Family, Sample } from './text.ts'
 
 /** Gauges named like counters, which promtool refuses; the ones by type stay. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 
+/** What the loop's delay was since the last scrape, by prom-client's usual names. */
+const LOOP_LAG: Readonly<Record<keyof Lag, string>> = {
+  min: 'The least delay of the event loop since the last scrape.',
+  max: 'The longest delay of the event loop since the last scrape.',
+  mean: 'The mean delay of the event loop since the last scrape.',
+  stddev: 'The standard deviation of the delays of the event loop since the last scrape.',
+  p50: 'The 50th percentile of the delays of the event loop since the last scrape.',
+  p90: 'The 90th percentile of the delays of the event loop since the last scrape.',
+  p99: 'The 99th percentile of the delays of the event loop since the last scrape.',
+}
+
+/** Longer than a process runs: prom-client's own measuring of the loop never wakes it. */
+const NEVER_MS = 2 ** 31 - 1
+
 /** Bounds of a collection's time, s. */
 const COLLECTION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Of a stage's: fewer, since there are more of them; 20 ms is what all together may hold the event loop. */
+const STAGE_BUCKETS = [0.0001, 0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 10]
+
+/** Of a collection of flows, in their order. */
+export type Stage = 'walk' | 'drain' | 'resolve' | 'commit' | 'snapshot'
 
 const UNTRACKED = ['limit', 'memory'] as const
 const METHODS = ['cgroup', 'pod_ip', 'host', 'none'] as const satisfies readonly Attribution[]
@@ -26,6 +47,12 @@ export interface Self {
   loadSeconds(seconds: number): void
   mapCapacity(map: string, entries: number): void
   mapEntries(map: string, entries: number): void
+  /** Bytes of kernel memory. */
+  mapMemory(map: string, bytes: number): void
+  /** Since it was loaded; to be told only while the kernel counts them. */
+  programRuns(program: string, runs: number, seconds: number): void
+  /** In which nothing was counted for want of a reader, all together. */
+  readerGap(seconds: number): void
   flowOverflow(flows: number, bytes: number): void
   socketsTracked(sockets: number): void
   socketsUntracked(reason: (typeof UNTRACKED)[number], sockets: number): void
@@ -35,6 +62,8 @@ export interface Self {
   attributedBytes(bytes: Readonly<Record<Attribution, number>>): void
   /** One collection of `collector` worked and took so long, s. */
   collected(collector: string, seconds: number): void
+  /** One stage of one collection took so long, s. */
+  stage(name: Stage, seconds: number): void
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
   families(): Promise<Family[]>
@@ -52,6 +81,10 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
   const loadSeconds = gauge(SELF.loadSeconds)
   const mapEntries = gauge(SELF.mapEntries)
   const mapCapacity = gauge(SELF.mapCapacity)
+  const mapMemory = gauge(SELF.mapMemory)
+  const programRuns = counter(SELF.programRuns)
+  const programRunSeconds = counter(SELF.programRunSeconds)
+  const readerGap = counter(SELF.readerGap)
   const flowOverflow = counter(SELF.flowOverflow)
   const flowOverflowBytes = counter(SELF.flowOverflowBytes)
   const socketsTracked = gauge(SELF.socketsTracked)
@@ -60,12 +93,14 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
   const seriesOverflow = counter(SELF.seriesOverflow)
   const attributedBytes = counter(SELF.attributedBytes)
   const collectionSeconds = new Histogram({ ...definition(SELF.collectionSeconds), buckets: COLLECTION_BUCKETS })
+  const stageSeconds = new Histogram({ ...definition(SELF.stageSeconds), buckets: STAGE_BUCKETS })
   const collectorUp = gauge(SELF.collectorUp)
   const collectorErrors = new Counter(definition(SELF.collectorErrors))
   for (const reason of UNTRACKED) socketsUntracked.set(0, { reason })
   for (const method of METHODS) attributedBytes.set(0, { method })
-  collectDefaultMetrics({ register: registry })
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS })
   for (const name of MISNAMED) registry.removeSingleMetric(name)
+  const setLoopLag = loopLag(registry)
 
   const units = new Map(Object.values<Metric>(SELF).map(({ name, unit }) => [name, unit]))
   return {
@@ -73,6 +108,12 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
     loadSeconds: (seconds) => loadSeconds.set(seconds),
     mapCapacity: (map, entries) => mapCapacity.set({ map }, entries),
     mapEntries: (map, entries) => mapEntries.set({ map }, entries),
+    mapMemory: (map, bytes) => mapMemory.set({ map }, bytes),
+    programRuns(program, runs, seconds) {
+      programRuns.set(runs, { program })
+      programRunSeconds.set(seconds, { program })
+    },
+    readerGap: (seconds) => readerGap.set(seconds),
     flowOverflow(flows, bytes) {
       flowOverflow.set(flows)
       flowOverflowBytes.set(bytes)
@@ -88,13 +129,32 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectionSeconds.observe({ collector }, seconds)
       collectorUp.set({ collector }, 1)
     },
+    stage: (name, seconds) => stageSeconds.observe({ stage: name }, seconds),
     collectionFailed(collector, reason, seconds) {
       collectionSeconds.observe({ collector }, seconds)
       collectorUp.set({ collector }, 0)
       collectorErrors.inc({ collector, reason })
     },
     // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
-    families: async () => (await registry.getMetricsAsJSON()).map((metric) => toFamily(metric, units)),
+    async families() {
+      setLoopLag()
+      return (await registry.getMetricsAsJSON()).map((metric) => toFamily(metric, units))
+    },
+  }
+}
+
+/** In place of prom-client's. What is returned sets them. */
+function loopLag(registry: Registry): () => void {
+  const loop = watchLoop()
+  const parts = Object.keys(LOOP_LAG) as (keyof Lag)[]
+  const gauges = parts.map((part) => {
+    const name = `nodejs_eventloop_lag_${part}_seconds`
+    registry.removeSingleMetric(name)
+    return { part, gauge: new Gauge({ name, help: LOOP_LAG[part], registers: [registry] }) }
+  })
+  return () => {
+    const lag = loop.read()
+    if (lag !== undefined) for (const { part, gauge } of gauges) gauge.set(lag[part])
   }
 }
 

@@ -1,6 +1,7 @@
 // Writes families and series tables as Prometheus text 0.0.4 or OpenMetrics 1.0.0, page by page. Knows both formats to the
 // letter; nothing of HTTP, of compression, or of what the numbers mean.
-import type { SeriesColumn, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
+import type { Metric, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
+import { formatBound, formatNumber, NUMBER_BYTES, putNumber } from './number-text.ts'
 
 export type Format = 'prometheus' | 'openmetrics'
 
@@ -27,16 +28,14 @@ export const PAGE_BYTES = 256 * 1024
 /** Where pages come from, so that a reader that is done with them can hand them back. */
 export type NewPage = (bytes: number) => Buffer
 
-/** Longest number: -2.2250738585072014e-308, and a line's end. */
-const NUMBER_BYTES = 26
-
 /**
  * Everything, in pages of at most `PAGE_BYTES` (unless one line is longer). A caller that yields to the event loop between
  * pages holds it for well under a millisecond at a time, for a few where no row's labels were encoded before.
  */
 export function* encode(snapshot: Snapshot | undefined, families: Iterable<Family>, format: Format, newPage: NewPage): Generator<Buffer> {
   const page = new Page(newPage)
-  for (const table of snapshot === undefined ? [] : [snapshot.flows, snapshot.containers]) yield* encodeTable(page, table, format)
+  const tables = snapshot === undefined ? [] : [snapshot.flows, snapshot.containers, ...snapshot.health]
+  for (const table of tables) yield* encodeTable(page, table, format)
   for (const family of families) yield* page.write(encodeFamily(family, format))
   if (format === 'openmetrics') yield* page.write(Buffer.from('# EOF\n'))
   if (page.length > 0) yield page.cut()
@@ -78,60 +77,118 @@ class Page {
 
 function* encodeTable(page: Page, table: SeriesTable, format: Format): Generator<Buffer> {
   const blocks: Buffer[] = []
-  const written = new Set<string>()
-  for (const { metric } of table.columns) {
-    if (written.has(metric.name)) continue
-    written.add(metric.name)
+  for (const metric of new Set(table.columns.map((column) => column.metric))) {
     yield* page.write(Buffer.from(header(metric, format)))
-    for (const [index, column] of table.columns.entries()) {
-      if (column.metric.name !== metric.name) continue
-      const line = lineAround(table, column)
-      for (let row = 0; row < table.rows.length; ) {
-        const next = fill(page, table, index, line, blocks, row)
-        if (next < table.rows.length) {
-          if (page.length > 0) yield page.cut()
-          page.renew(line.head.length + blockOf(table, next, blocks).length + line.tail.length + NUMBER_BYTES)
-        }
-        row = next
-      }
-    }
+    if (metric.type === 'histogram') yield* encodeHistogram(page, table, metric, format, blocks)
+    else yield* encodeColumns(page, table, metric, blocks)
   }
 }
 
-/** What stands before and after the row's labels on every line of a column. */
+/** What stands before and after the row's labels. */
 interface Line {
   readonly head: Buffer
   readonly tail: Buffer
 }
 
-function lineAround(table: SeriesTable, column: SeriesColumn): Line {
+function lineAround(table: SeriesTable, name: string, label?: string, value = ''): Line {
   const comma = table.labelNames.length === 0 ? '' : ','
-  const own = column.labelName === undefined ? '' : `${comma}${column.labelName}="${escapeLabel(column.labelValue ?? '')}"`
-  return { head: Buffer.from(`${column.metric.name}{`), tail: Buffer.from(`${own}} `) }
+  const own = label === undefined ? '' : `${comma}${label}="${escapeLabel(value)}"`
+  return { head: Buffer.from(`${name}{`), tail: Buffer.from(`${own}} `) }
 }
 
-/** Writes lines from row `row` on until the page is full; the row that found no room, or the number of rows. */
-function fill(page: Page, table: SeriesTable, column: number, { head, tail }: Line, blocks: Buffer[], from: number): number {
+function* encodeColumns(page: Page, table: SeriesTable, metric: Metric, blocks: Buffer[]): Generator<Buffer> {
+  for (const [column, { metric: of, labelName, labelValue }] of table.columns.entries()) {
+    if (of !== metric) continue
+    const line = lineAround(table, metric.name, labelName, labelValue)
+    const bytesOf = (row: number): number => bytesOfLine(line, blockOf(table, row, blocks))
+    yield* fillPages(page, table.rows.length, (from) => fillColumn(page, table, column, line, blocks, from), bytesOf)
+  }
+}
+
+/** A row's lines stand together: buckets, each with what fell into those before it, then the sum and the count. */
+function* encodeHistogram(page: Page, table: SeriesTable, metric: Metric, format: Format, blocks: Buffer[]): Generator<Buffer> {
+  const first = table.columns.findIndex((column) => column.metric === metric)
+  const bounds = table.columns.flatMap(({ metric: of, bound }) => (of === metric && bound !== undefined ? [bound] : []))
+  const lines = [
+    ...bounds.map((bound) => lineAround(table, `${metric.name}_bucket`, 'le', formatBound(bound, format))),
+    lineAround(table, `${metric.name}_sum`),
+    lineAround(table, `${metric.name}_count`),
+  ]
+  const bytesOf = (at: number): number =>
+    bytesOfLine(lines[at % lines.length] as Line, blockOf(table, Math.floor(at / lines.length), blocks))
+  const end = table.rows.length * lines.length
+  yield* fillPages(page, end, (from) => fillHistogram(page, table, first, lines, blocks, from), bytesOf)
+}
+
+/** `fill` writes lines from one on while the page has room, and answers which had none, or `end`. */
+function* fillPages(page: Page, end: number, fill: (from: number) => number, bytesOf: (line: number) => number): Generator<Buffer> {
+  for (let line = 0; line < end; ) {
+    line = fill(line)
+    if (line === end) return
+    if (page.length > 0) yield page.cut()
+    page.renew(bytesOf(line))
+  }
+}
+
+function fillColumn(page: Page, table: SeriesTable, column: number, line: Line, blocks: Buffer[], from: number): number {
   const { rows, tcp, values, columns } = table
   const tcpOnly = columns[column]?.tcpOnly === true
   const width = columns.length
   const { bytes } = page
-  const around = head.length + tail.length + NUMBER_BYTES
   let at = page.length
   let row = from
   for (; row < rows.length; row++) {
     if (tcpOnly && tcp[row] === 0) continue
     const block = blocks[row] ?? blockOf(table, row, blocks)
-    if (at + around + block.length > bytes.length) break
-    for (let index = 0; index < head.length; index++) bytes[at++] = head[index] as number
-    bytes.set(block, at)
-    at += block.length
-    for (let index = 0; index < tail.length; index++) bytes[at++] = tail[index] as number
-    at = putNumber(bytes, at, values[row * width + column] as number)
-    bytes[at++] = 10
+    if (at + bytesOfLine(line, block) > bytes.length) break
+    at = putLine(bytes, at, line, block, values[row * width + column] as number)
   }
   page.length = at
   return row
+}
+
+/** `first`: column of its first bucket. Lines are counted on from row to row. */
+function fillHistogram(page: Page, table: SeriesTable, first: number, lines: readonly Line[], blocks: Buffer[], from: number): number {
+  const { rows, values, columns } = table
+  const buckets = lines.length - 2
+  const { bytes } = page
+  let at = page.length
+  let next = from
+  for (; next < rows.length * lines.length; next++) {
+    const row = Math.floor(next / lines.length)
+    const which = next % lines.length
+    const line = lines[which] as Line
+    const block = blocks[row] ?? blockOf(table, row, blocks)
+    if (at + bytesOfLine(line, block) > bytes.length) break
+    const start = row * columns.length + first
+    const value = which === buckets ? (values[start + buckets] as number) : sumOf(values, start, start + Math.min(which + 1, buckets))
+    at = putLine(bytes, at, line, block, value)
+  }
+  page.length = at
+  return next
+}
+
+function sumOf(values: Float64Array, from: number, to: number): number {
+  let sum = 0
+  for (let at = from; at < to; at++) sum += values[at] as number
+  return sum
+}
+
+/** At most. */
+function bytesOfLine({ head, tail }: Line, block: Buffer): number {
+  return head.length + block.length + tail.length + NUMBER_BYTES
+}
+
+/** Returns the end. There must be room. */
+function putLine(bytes: Buffer, start: number, { head, tail }: Line, block: Buffer, value: number): number {
+  let at = start
+  for (let index = 0; index < head.length; index++) bytes[at++] = head[index] as number
+  bytes.set(block, at)
+  at += block.length
+  for (let index = 0; index < tail.length; index++) bytes[at++] = tail[index] as number
+  at = putNumber(bytes, at, value)
+  bytes[at++] = 10
+  return at
 }
 
 /** The encoded labels of a row, for as long as the store keeps the row. A row belongs to one table, whose names never change. */
@@ -151,46 +208,9 @@ function blockOf(table: SeriesTable, index: number, blocks: Buffer[]): Buffer {
   return block
 }
 
-const BILLION = 1e9
-
-/** Decimal, exact up to 2^53; beyond it and for fractions the shortest that reads back equal. Returns the end. */
-function putNumber(bytes: Buffer, at: number, value: number): number {
-  if (value >= 0 && value < BILLION && (value | 0) === value) return putDigits(bytes, at, value | 0, digitsOf(value | 0))
-  if (value >= BILLION && Number.isSafeInteger(value)) {
-    const high = Math.floor(value / BILLION)
-    const end = putDigits(bytes, at, high, digitsOf(high))
-    return putDigits(bytes, end, value - high * BILLION, 9)
-  }
-  return at + bytes.write(formatNumber(value), at, 'latin1')
-}
-
-function digitsOf(value: number): number {
-  let digits = 1
-  for (let limit = 10; digits < 9 && value >= limit; limit *= 10) digits++
-  return digits
-}
-
-function putDigits(bytes: Buffer, at: number, value: number, digits: number): number {
-  let rest = value
-  for (let place = at + digits - 1; place >= at; place--) {
-    const tenth = (rest / 10) | 0
-    bytes[place] = 48 + rest - tenth * 10
-    rest = tenth
-  }
-  return at + digits
-}
-
-function formatNumber(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return '+Inf'
-  if (value === Number.NEGATIVE_INFINITY) return '-Inf'
-  return String(value)
-}
-
-/** OpenMetrics wants `1.0` where text 0.0.4 has `1` in `le` and `quantile`. */
 function formatLabel(name: string, value: string | number, format: Format): string {
   if (typeof value === 'string') return escapeLabel(value)
-  const bound = name === 'le' || name === 'quantile'
-  return format === 'openmetrics' && bound && Number.isInteger(value) ? `${value}.0` : formatNumber(value)
+  return name === 'le' || name === 'quantile' ? formatBound(value, format) : formatNumber(value)
 }
 
 function encodeFamily(family: Family, format: Format): Buffer {

@@ -1,13 +1,18 @@
-// Which numbers of a slot are samples of which metric. Knows nothing of rows and their labels.
+// Which numbers of a slot are samples of which metric; of tallies each is a column. Knows nothing of rows and their labels.
 import {
   ACTIVE_FLOWS,
+  CONNECT_FAILED,
+  CONNECT_FAILURES,
   CONNECTIONS_CLOSED,
   CONNECTIONS_OPENED,
   CONTAINER_BYTES,
   CONTAINER_PACKETS,
   FLOW_BYTES,
   FLOW_PACKETS,
+  LISTEN_OVERFLOWS,
+  RECEIVE_DROPS,
   RETRANSMITTED,
+  TIME_BUCKETS,
 } from '../metrics.ts'
 import type { Metric, SeriesColumn } from '../model.ts'
 import { MEASURES, type Measure } from './numbers.ts'
@@ -52,3 +57,20 @@ export const CONTAINER_COLUMNS: readonly Column[] = [
   ...byDirection(CONTAINER_BYTES, MEASURES.sentBytes, MEASURES.receivedBytes),
   ...byDirection(CONTAINER_PACKETS, MEASURES.sentPackets, MEASURES.receivedPackets),
 ]
+
+/** Of failure rows, in the order of HealthCounts.failed. */
+export const FAILURE_COLUMNS: readonly SeriesColumn[] = CONNECT_FAILURES.map((labelValue) => ({
+  metric: CONNECT_FAILED,
+  labelName: 'reason',
+  labelValue,
+  tcpOnly: false,
+}))
+
+/** Of a histogram's rows: the buckets of TimeCounts, then the sum. */
+export function timeColumns(metric: Metric): readonly SeriesColumn[] {
+  const buckets = [...TIME_BUCKETS, Number.POSITIVE_INFINITY].map((bound) => ({ metric, bound, tcpOnly: false }))
+  return [...buckets, { metric, tcpOnly: false }]
+}
+
+/** Of rows of what a container's sockets had no room for. */
+export const DROP_COLUMNS: readonly SeriesColumn[] = [LISTEN_OVERFLOWS, RECEIVE_DROPS].map((metric) => ({ metric, tcpOnly: false }))

@@ -1,5 +1,5 @@
 // Chooses labels: a flow's names in, the label values of its row out, and those of the wider row it falls back to. Holds nothing.
-import { ALWAYS_WRITTEN, CONTAINER_BYTES, FLOW_LABELS, type FlowLabelName } from '../metrics.ts'
+import { ALWAYS_WRITTEN, CONTAINER_BYTES, FLOW_LABELS, type FlowLabelName, RECEIVE_DROPS, TIME_LABELS } from '../metrics.ts'
 import type { FlowLabels } from '../model.ts'
 
 const FIELDS: Readonly<Record<string, keyof FlowLabels>> = {
@@ -97,4 +97,15 @@ export function flowLabelSet(chosen: readonly FlowLabelName[]): LabelSet {
 export function containerLabelSet(): LabelSet {
   const names = CONTAINER_BYTES.labels.filter((name) => name !== 'direction')
   return new LabelSet(names, new Set(names))
+}
+
+/** Of histograms: `pod` and `container` are written empty, whatever the labels of flows. */
+export function timeLabelSet(): LabelSet {
+  const summedAway = new Set(['pod', 'container'])
+  return new LabelSet(TIME_LABELS, new Set(TIME_LABELS.filter((name) => !summedAway.has(name))))
+}
+
+/** The owner alone: every row is its own `other`. */
+export function ownerLabelSet(): LabelSet {
+  return new LabelSet(RECEIVE_DROPS.labels, OWNER)
 }

@@ -16,6 +16,9 @@ import { MEASURES, Numbers, type Slot } from './numbers.ts'
 /** Raised whenever the same bytes come to mean something else. */
 const LAYOUT_VERSION = 1
 
+/** Slots that a commit writes at a stretch: 1 to 3 ms. */
+export const SLICE_SLOTS = 2048
+
 /** Slots for what must always find one: see `take`. */
 const RESERVED = 64
 
@@ -36,6 +39,8 @@ export interface LedgerOptions {
   readonly identity: string
   /** When counting began, if it begins now: ms since the epoch. */
   readonly startMs: number
+  /** Kinds of records whose slots hold tallies. */
+  readonly tallied?: ReadonlySet<number>
   readonly write?: LedgerWriter
 }
 
@@ -55,11 +60,14 @@ export class Ledger {
   readonly restored: readonly RestoredRecord[]
   readonly #header: LedgerHeader
   readonly #slots: LedgerSlots
+  readonly #tallied: ReadonlySet<number>
   #states = new Uint8Array(0)
   /** The bank that counts. */
   #banks = new Uint8Array(0)
   #records = new Uint32Array(0)
   #checks = new Uint32Array(0)
+  /** 1 where the slot holds tallies. */
+  #tallies = new Uint8Array(0)
   readonly #chains = new Map<Slot, readonly Slot[]>()
   readonly #free: Slot[] = []
   readonly #freeReserved: Slot[] = []
@@ -70,7 +78,8 @@ export class Ledger {
   #returns = 0
 
   /** Throws KernelError where there is no memory at all; a ledger that cannot go on is emptied instead, see `opening`. */
-  constructor({ memory, identity, startMs, write = LEDGER_WRITER }: LedgerOptions) {
+  constructor({ memory, identity, startMs, tallied = new Set(), write = LEDGER_WRITER }: LedgerOptions) {
+    this.#tallied = tallied
     this.#header = new LedgerHeader(memory, write)
     this.#slots = new LedgerSlots(memory, write)
     if (this.#slots.perChunk < RESERVED) throw new RangeError(`a chunk of the ledger needs ${RESERVED * SLOT_BYTES} bytes`)
@@ -133,6 +142,7 @@ export class Ledger {
     if (chain.length > 0) this.#chains.set(first, chain)
     this.#records[first] = text.write(this.#slots, slots)
     this.#states[first] = BORN
+    this.#tallies[first] = this.#tallied.has(record.kind) ? 1 : 0
     this.#used++
     this.numbers.clear(first)
     return first
@@ -169,20 +179,26 @@ export class Ledger {
     }
   }
 
-  /** Makes all that was added, taken and freed count. `collectedMs`: the end of the collection, ms since the epoch. */
-  commit(collectedMs: number): void {
+  /**
+   * Makes all that was added, taken and freed count once it is done. It yields between slices, if there are several: the caller may
+   * let others have their turn, but nothing may be added, taken or freed meanwhile. `collectedMs`: the end of the collection, ms
+   * since the epoch.
+   */
+  *commit(collectedMs: number): Generator<undefined, void> {
     const drain = this.#drain
     const { numbers } = this
+    const { touched } = numbers
     let records = numbers.total(META, META_NUMBERS.records)
     let census = numbers.total(META, META_NUMBERS.census)
-    for (const slot of numbers.touched) {
+    for (const [index, slot] of touched.entries()) {
+      if (index % SLICE_SLOTS === 0 && touched.length > SLICE_SLOTS) yield
       const state = this.#states[slot]
       if (slot === META || state === FREE || state === CHAINED) continue
       if (state !== BORN) {
         census -= this.#checks[slot] as number
         records--
       }
-      if (state !== DYING) numbers.publishAll(slot)
+      if (state !== DYING && this.#tallies[slot] === 0) numbers.publishAll(slot)
       this.#writeBank(slot, drain.number, state !== DYING)
       if (state === DYING) continue
       census += this.#checks[slot] as number
@@ -259,6 +275,7 @@ export class Ledger {
     this.#banks = enlarged(this.#banks, new Uint8Array(count))
     this.#records = enlarged(this.#records, new Uint32Array(count))
     this.#checks = enlarged(this.#checks, new Uint32Array(count))
+    this.#tallies = enlarged(this.#tallies, new Uint8Array(count))
     for (let slot = count - 1; slot >= this.#known; slot--) {
       if (slot !== META && this.#states[slot] === FREE) this.#offer(slot as Slot)
     }
@@ -289,6 +306,7 @@ export class Ledger {
     this.#banks = new Uint8Array(count)
     this.#records = new Uint32Array(count)
     this.#checks = new Uint32Array(count)
+    this.#tallies = new Uint8Array(count)
     for (let slot = 0 as Slot; slot < count; slot++) {
       for (const bank of [0, 1] as const) {
         const stamp = this.#slots.stamp(slot, bank)
@@ -301,6 +319,7 @@ export class Ledger {
       this.#states[slot] = LIVE
       this.#records[slot] = record.hash
       this.#checks[slot] = check
+      this.#tallies[slot] = this.#tallied.has(record.kind) ? 1 : 0
       for (const chained of record.chain) this.#states[chained] = CHAINED
       if (record.chain.length > 0) this.#chains.set(slot, record.chain)
       this.#slots.loadBank(slot, bank, this.numbers)

@@ -21,6 +21,8 @@ export const SLOT_NUMBERS = 1 + 2 * WIDTH
 const MOVED = 0
 const TOTALS = 1
 const PUBLISHED = TOTALS + WIDTH
+/** In a slot of numbers that never fall: these need no second place for what was published. */
+export const TALLIES = 2 * WIDTH
 
 const CHUNK_BITS = 10
 const CHUNK_SLOTS = 1 << CHUNK_BITS
@@ -109,6 +111,20 @@ export class Numbers {
     const { numbers } = this.#chunk(slot)
     const start = place(slot, TOTALS)
     for (let at = start; at < start + WIDTH; at++) raise(numbers, at)
+  }
+
+  /** Of a slot of tallies, whose measures are never asked for. `index`: below TALLIES. */
+  tally(slot: Slot, index: number): number {
+    return this.#chunk(slot).numbers[place(slot, TOTALS + index)] as number
+  }
+
+  /** `delta` is 0 at least. */
+  addTally(slot: Slot, index: number, delta: number): void {
+    if (delta === 0) return
+    const { numbers } = this.#chunk(slot)
+    const at = place(slot, TOTALS + index)
+    numbers[at] = (numbers[at] as number) + delta
+    this.touch(slot)
   }
 
   /** When it moved last, ms of the store's clock. */

@@ -1,22 +1,16 @@
-// Decides which row a flow belongs to: its own, its workload's `other` where there is no room, the node's where there is none at all.
-// Adds nothing to any of them.
+// Decides which row of a table a flow belongs to: its own, its workload's `other` where there is no room, the node's where there is
+// none at all. Adds nothing to any of them.
 import type { FlowLabels } from '../model.ts'
 import type { Ledger } from './ledger.ts'
 import type { SeriesLimit } from './limit.ts'
 import type { Row } from './row.ts'
 import type { Table } from './table.ts'
 
-/** Where a flow's numbers go. */
+/** Where numbers go. */
 export interface Place {
-  readonly flow: Row
-  readonly container: Row
-  /** Did it find no room of its own? */
+  readonly row: Row
+  /** Did they find no room of their own? */
   readonly crowded: boolean
-}
-
-interface Standing extends Place {
-  /** What `#returns` was. */
-  readonly since: number
 }
 
 /** What the kernel's own last entry reads as: sums by node stay exact. */
@@ -35,26 +29,34 @@ const NODE: FlowLabels = {
   peerZone: '',
 }
 
+export interface PlacementOptions {
+  /** A row that finds no room within the limit gives way to its workload's `other`. */
+  readonly limited: readonly Table[]
+  /** Their rows stand outside the limit. */
+  readonly unlimited: readonly Table[]
+  readonly limit: SeriesLimit
+  readonly ledger: Ledger
+  readonly nowMs: number
+}
+
 export class Placement {
-  readonly #flows: Table
-  readonly #containers: Table
+  readonly #tables: readonly Table[]
+  readonly #limited: ReadonlySet<Table>
   readonly #limit: SeriesLimit
   readonly #ledger: Ledger
-  // Bounded by the resolver's own cache, which holds the label objects.
-  readonly #places = new WeakMap<FlowLabels, Standing>()
-  readonly #node: { readonly flow: readonly string[]; readonly container: readonly string[] }
+  readonly #nodeKeys: ReadonlyMap<Table, string>
   #made = new Set<Row>()
   #lastId = 0
 
-  /** Rows that the ledger kept of `flows` and `containers`, oldest first, go back to where they were. */
-  constructor(flows: Table, containers: Table, limit: SeriesLimit, ledger: Ledger, nowMs: number) {
-    this.#flows = flows
-    this.#containers = containers
+  /** Rows that the ledger kept of these tables, oldest first, go back to where they were. */
+  constructor({ limited, unlimited, limit, ledger, nowMs }: PlacementOptions) {
+    this.#tables = [...limited, ...unlimited]
+    this.#limited = new Set(limited)
     this.#limit = limit
     this.#ledger = ledger
-    this.#node = { flow: flows.labels.values(NODE), container: containers.labels.values(NODE) }
+    this.#nodeKeys = new Map(this.#tables.map((table) => [table, table.labels.key(table.labels.values(NODE))]))
     for (const { kind, id, labels, startMs, slot } of ledger.restored) {
-      const table = [flows, containers].find((table) => table.kind === kind)
+      const table = this.#tables.find((table) => table.kind === kind)
       if (table === undefined) continue
       const lines = this.#lines(table, labels)
       limit.take(lines)
@@ -63,16 +65,19 @@ export class Placement {
     }
   }
 
-  find(labels: FlowLabels): Place {
-    const known = this.#places.get(labels)
-    if (known !== undefined && this.#stands(known)) return known
-    // First: whoever found no room asks again when some came while it was looking.
-    const since = this.#returns()
-    const container = this.#container(labels)
-    const flow = this.#flow(labels)
-    const found = { flow: flow.row, container: container.row, crowded: flow.crowded || container.crowded, since }
-    this.#places.set(labels, found)
-    return found
+  /** Rises when room of any kind was given back: whoever was crowded may ask again. */
+  get returns(): number {
+    return this.#limit.returns + this.#ledger.returns
+  }
+
+  find(table: Table, labels: FlowLabels): Place {
+    const values = table.labels.values(labels)
+    const own = this.#findOrMake(table, values)
+    if (own !== undefined) return { row: own, crowded: false }
+    const other = this.#limited.has(table) ? this.#findOrMake(table, table.labels.widen(values)) : undefined
+    const row = other ?? this.#findOrMake(table, table.labels.values(NODE))
+    if (row === undefined) throw new RangeError('the row of the node has no slot')
+    return { row, crowded: true }
   }
 
   /** Rows made since the last time are there to stay. */
@@ -85,42 +90,18 @@ export class Placement {
     const made = this.#made
     this.keep()
     for (const row of made) if (row.lines > 0) this.#limit.giveBack(row.lines)
-    for (const table of [this.#flows, this.#containers]) table.unmake(made)
-  }
-
-  #stands(place: Standing): boolean {
-    if (place.flow.gone || place.container.gone) return false
-    return !place.crowded || place.since === this.#returns()
-  }
-
-  /** Rises when room of any kind was given back. */
-  #returns(): number {
-    return this.#limit.returns + this.#ledger.returns
-  }
-
-  #container(labels: FlowLabels): { row: Row; crowded: boolean } {
-    const values = this.#containers.labels.values(labels)
-    const row = this.#containers.find(this.#containers.labels.key(values)) ?? this.#make(this.#containers, values)
-    if (row !== undefined) return { row, crowded: false }
-    return { row: this.#nodeRow(this.#containers, this.#node.container), crowded: true }
-  }
-
-  #flow(labels: FlowLabels): { row: Row; crowded: boolean } {
-    const flows = this.#flows
-    const values = flows.labels.values(labels)
-    const own = flows.find(flows.labels.key(values)) ?? this.#make(flows, values)
-    if (own !== undefined) return { row: own, crowded: false }
-    const wide = flows.labels.widen(values)
-    const other = flows.find(flows.labels.key(wide)) ?? this.#make(flows, wide)
-    return { row: other ?? this.#nodeRow(flows, this.#node.flow), crowded: true }
+    for (const table of this.#tables) table.unmake(made)
   }
 
   /** Undefined where the limit or the ledger has no room. */
-  #make(table: Table, values: readonly string[]): Row | undefined {
+  #findOrMake(table: Table, values: readonly string[]): Row | undefined {
+    const key = table.labels.key(values)
+    const known = table.find(key)
+    if (known !== undefined) return known
     const lines = this.#lines(table, values)
     if (!this.#limit.take(lines)) return undefined
     const series = { id: this.#lastId + 1, labels: values, startMs: this.#ledger.collectedMs }
-    const row = table.make(series, lines, this.#isNode(table, values))
+    const row = table.make(series, lines, this.#isNode(table, key))
     if (row === undefined) {
       this.#limit.putBack(lines)
       return undefined
@@ -130,20 +111,13 @@ export class Placement {
     return row
   }
 
-  #nodeRow(table: Table, values: readonly string[]): Row {
-    const row = table.find(table.labels.key(values)) ?? this.#make(table, values)
-    if (row === undefined) throw new RangeError('the row of the node has no slot')
-    return row
+  #isNode(table: Table, key: string): boolean {
+    return key === this.#nodeKeys.get(table)
   }
 
-  #isNode(table: Table, values: readonly string[]): boolean {
-    const node = table === this.#flows ? this.#node.flow : this.#node.container
-    return values.every((value, index) => value === node[index])
-  }
-
-  /** What a row takes of the limit: `other`, `overflow` and container rows stand outside. */
+  /** What a row takes of the limit: `other`, `overflow` and whatever is counted by container stand outside. */
   #lines(table: Table, values: readonly string[]): number {
-    if (table === this.#containers || table.labels.catchAll(values) || this.#isNode(table, values)) return 0
+    if (!this.#limited.has(table) || table.labels.catchAll(values) || this.#isNode(table, table.labels.key(values))) return 0
     return table.linesOf(values)
   }
 }

@@ -15,5 +15,9 @@ export interface Row {
   readonly lines: number
   /** Since the last sweep. */
   moved: boolean
+  /** Its numbers are not those of its table's last copy. */
+  stale: boolean
+  /** Where it stood in that copy. */
+  place: number
   gone: boolean
 }

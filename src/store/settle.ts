@@ -23,6 +23,8 @@ export function settle(owing: Set<Row>, rows: readonly Row[], likenesses: readon
         const given = Math.min(balance(giver), -balance(row))
         numbers.add(giver.slot, MEASURES.active, -given)
         numbers.add(row.slot, MEASURES.active, given)
+        // What lacks shows 0, before and after.
+        giver.stale = true
         if (balance(giver) === 0) alike.pop()
       }
       if (balance(row) >= 0) owing.delete(row)

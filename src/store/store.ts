@@ -1,18 +1,21 @@
 // What outlives a collection: flows are added to series, series become snapshots; a drain of the kernel's counts counts once, whole.
 // Knows names and numbers; nothing of where they come from or who reads them.
+import { setImmediate } from 'node:timers/promises'
 import type { FlowLabelName } from '../metrics.ts'
-import type { Attribution, FlowCounts, ResolvedFlow, Snapshot } from '../model.ts'
+import type { Attribution, FlowCounts, ResolvedFlow, ResolvedHealth, Snapshot } from '../model.ts'
 import { AttributedBytes } from './attribution.ts'
 import { CONTAINER_COLUMNS, type Column, flowColumns } from './columns.ts'
 import { type Counter, Counters } from './counters.ts'
-import { containerLabelSet, flowLabelSet, type LabelSet } from './labels.ts'
+import { FlowPlaces } from './flow-places.ts'
+import { FlowTable } from './flow-table.ts'
+import { HEALTH_IDENTITY, HEALTH_KINDS, HealthTables, isSound } from './health.ts'
+import { containerLabelSet, flowLabelSet } from './labels.ts'
 import { Ledger, type Opening } from './ledger.ts'
 import type { Drain } from './ledger-header.ts'
 import { createProcessMemory, type LedgerMemory } from './ledger-memory.ts'
 import type { LedgerWriter } from './ledger-writer.ts'
 import { SeriesLimit } from './limit.ts'
 import { Placement } from './placement.ts'
-import { Table } from './table.ts'
 
 export interface StoreOptions {
   /** The labels of flow rows; those left out are summed away. */
@@ -36,15 +39,15 @@ export interface StoreOptions {
 export interface StoreStats {
   /** Sample lines that count against the limit. */
   readonly series: number
-  /** How often a flow was added to `peer_kind="other"` for want of room. */
+  /** How often a flow, or what was seen of its health, was added to `peer_kind="other"` for want of room. */
   readonly seriesOverflow: number
   readonly attributedBytes: Readonly<Record<Attribution, number>>
 }
 
 /**
- * Of each drain: `begin`, `add` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then `snapshot`. A process
- * may end between any two instructions: the next finds in `drains` what to do again, and all that was committed stands.
- * Without `memory` nobody need begin or commit: all that is added between two snapshots is one drain.
+ * Of each drain: `begin`, `add` and `addHealth` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
+ * `snapshot`. A process may end between any two instructions: the next finds in `drains` what to do again, and all that was
+ * committed stands. Without `memory` nobody need begin: all that is added between two commits is one drain.
  */
 export interface Store {
   /** Whether the numbers of an earlier process go on. */
@@ -60,11 +63,16 @@ export interface Store {
   begin(number: number, source?: number): void
   /** Adds what one flow did. Cheapest where `flow.labels` is the object of the last time. */
   add(flow: ResolvedFlow): void
-  /** Lets idle rows go; from here on all that was added counts. `nowMs`: end of the collection, ms since the epoch. */
-  commit(nowMs: number): void
+  /** Adds what was seen of one flow's health, as `add`. */
+  addHealth(health: ResolvedHealth): void
+  /**
+   * Lets idle rows go; once it resolves all that was added counts. In slices that hold the event loop for some milliseconds each:
+   * until then the store is not to be used, and throws. `nowMs`: end of the collection, ms since the epoch.
+   */
+  commit(nowMs: number): Promise<void>
   /** The map of the last committed drain has been emptied. */
   emptied(): void
-  /** A copy of all series as they were committed. `nowMs`: end of the collection, ms since the epoch. */
+  /** A copy of all series as they were committed. `nowMs`: end of that collection, ms since the epoch. */
   snapshot(nowMs: number): Snapshot
   /** As of the last commit; not to be called within a drain. */
   stats(): StoreStats
@@ -72,7 +80,7 @@ export interface Store {
   counter(name: string): Counter
 }
 
-/** Tables in the ledger. */
+/** Tables in the ledger; those of health have theirs. */
 const KIND = { flows: 1, containers: 2, counters: 3 } as const
 
 /** `committing` for ever where a commit threw: this process no longer knows what counts, the next one will. */
@@ -89,19 +97,22 @@ export function createStore(options: StoreOptions): Store {
   const containerSet = containerLabelSet()
   const columns = flowColumns(flowLabels.includes('direction'))
   const identity = JSON.stringify([
-    [flowLabels, flowSet.names, namesOf(columns), containerSet.names, namesOf(CONTAINER_COLUMNS), seriesLimit],
+    [flowLabels, flowSet.names, namesOf(columns), containerSet.names, namesOf(CONTAINER_COLUMNS), HEALTH_IDENTITY, seriesLimit],
     options.identity ?? '',
   ])
-  const ledger = new Ledger({ memory, identity, startMs, ...(write === undefined ? {} : { write }) })
-  const table = (labels: LabelSet, columns: readonly Column[], kind: number): Table => new Table(labels, columns, ledger, kind)
-  const flows = table(flowSet, columns, KIND.flows)
-  const containers = table(containerSet, CONTAINER_COLUMNS, KIND.containers)
+  const ledger = new Ledger({ memory, identity, startMs, tallied: HEALTH_KINDS, ...(write === undefined ? {} : { write }) })
+  const flows = new FlowTable(flowSet, columns, ledger, KIND.flows)
+  const containers = new FlowTable(containerSet, CONTAINER_COLUMNS, ledger, KIND.containers)
+  const health = new HealthTables(flowSet, ledger)
+  const limited = [flows, ...health.limited]
+  const unlimited = [containers, ...health.unlimited]
   const limit = new SeriesLimit(seriesLimit)
-  const placement = new Placement(flows, containers, limit, ledger, now())
+  const placement = new Placement({ limited, unlimited, limit, ledger, nowMs: now() })
+  const places = new FlowPlaces(flows, containers, placement)
   let phase: Phase = 'between'
 
   const open = (number: number, source: number): void => {
-    if (phase === 'committing') throw new Error('a commit failed: only a new process knows what counts')
+    if (phase === 'committing') throw new Error('a commit is under way, or has failed: then only a new process knows what counts')
     ledger.begin({ number, source })
     if (phase === 'open') {
       phase = 'committing'
@@ -115,13 +126,14 @@ export function createStore(options: StoreOptions): Store {
     if (options.memory !== undefined) throw new Error('nothing can be added outside a drain')
     open(ledger.committed.number + 1, 0)
   }
-  const commit = (nowMs: number): void => {
+  const commit = async (nowMs: number): Promise<void> => {
     within()
     phase = 'committing'
     const sweptMs = now()
-    for (const row of flows.sweep(sweptMs, seriesIdleMs)) if (row.lines > 0) limit.giveBack(row.lines)
-    containers.sweep(sweptMs, seriesIdleMs)
-    ledger.commit(nowMs)
+    for (const table of [...limited, ...unlimited]) {
+      for (const { lines } of table.sweep(sweptMs, seriesIdleMs)) if (lines > 0) limit.giveBack(lines)
+    }
+    for (const _ of ledger.commit(nowMs)) await setImmediate()
     placement.keep()
     phase = 'between'
   }
@@ -141,19 +153,24 @@ export function createStore(options: StoreOptions): Store {
       if (isStill(counts)) return
       within()
       attributed.add(attribution, counts)
-      const place = placement.find(labels)
+      const place = places.find(labels)
       if (place.crowded) overflow.add(1)
       flows.add(place.flow, counts)
       containers.add(place.container, counts)
+    },
+
+    addHealth({ labels, health: seen }) {
+      if (isSound(seen)) return
+      within()
+      if (health.add(labels, seen, placement)) overflow.add(1)
     },
 
     commit,
     emptied: () => ledger.empty(),
 
     snapshot(nowMs) {
-      if (options.memory === undefined) commit(nowMs)
       if (phase !== 'between') throw new Error('nothing can be shown before it is committed')
-      return { timeMs: nowMs, flows: flows.publish(), containers: containers.publish() }
+      return { timeMs: nowMs, flows: flows.publish(), containers: containers.publish(), health: health.publish() }
     },
 
     stats: () => ({ series: limit.used, seriesOverflow: overflow.value(), attributedBytes: attributed.publish() }),

@@ -1,46 +1,44 @@
-// Rows that share label names and columns: finds and makes them, adds to them, lets idle ones go, copies them out.
-// Knows nothing of limits, nor which flow belongs to which row.
-import type { FlowCounts, SeriesRow, SeriesTable } from '../model.ts'
-import type { Column } from './columns.ts'
+// Rows that share label names and columns: finds and makes them, lets idle ones go, copies them out.
+// Knows nothing of limits, nor which flow belongs to which row, nor what the numbers of a row mean.
+import type { SeriesColumn, SeriesRow, SeriesTable } from '../model.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
-import { MEASURES, type Numbers, type Slot } from './numbers.ts'
+import type { Numbers, Slot } from './numbers.ts'
 import type { Row } from './row.ts'
-import { type Likeness, settle } from './settle.ts'
 
-const { sentBytes, receivedBytes, sentPackets, receivedPackets, active, opened, closed, retransmitted } = MEASURES
-
-export class Table {
+export abstract class Table {
   readonly labels: LabelSet
   readonly kind: number
-  readonly #columns: readonly Column[]
-  readonly #measures: readonly Column['measures'][]
-  readonly #ledger: Ledger
-  readonly #numbers: Numbers
-  readonly #likenesses: readonly Likeness[]
-  readonly #byKey = new Map<string, Row>()
+  protected readonly numbers: Numbers
   /** In the order in which they were made. */
-  #rows: Row[] = []
+  protected rows: Row[] = []
+  readonly #columns: readonly SeriesColumn[]
+  readonly #ledger: Ledger
+  readonly #byKey = new Map<string, Row>()
   /** All of a copy but its values, while no row comes or goes. */
   #listed: Omit<SeriesTable, 'values'> | undefined
-  /** Rows that closed more connections than they opened: a subset of the rows. */
-  #owing: Set<Row> = new Set()
+  /** The values of the last copy: what has not changed since is taken from here. */
+  #values = new Float64Array(0)
 
   /** `kind`: of this table alone in the ledger. */
-  constructor(labels: LabelSet, columns: readonly Column[], ledger: Ledger, kind: number) {
+  constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number) {
     this.labels = labels
-    this.#columns = columns
-    this.#measures = columns.map((column) => column.measures)
     this.kind = kind
+    this.numbers = ledger.numbers
+    this.#columns = columns
     this.#ledger = ledger
-    this.#numbers = ledger.numbers
-    this.#likenesses = [(row) => row.family, (row) => labels.farEnd(row.series.labels), () => '']
   }
+
+  /** Writes what is published of a row, a number a column. */
+  protected abstract write(row: Row, into: Float64Array, at: number): void
+
+  /** Must the row stay, however long it has not moved? */
+  protected abstract stays(row: Row): boolean
 
   /** Sample lines of one row. */
   linesOf(values: readonly string[]): number {
     const tcp = this.labels.tcp(values)
-    return this.#columns.filter((column) => tcp || !column.series.tcpOnly).length
+    return this.#columns.reduce((lines, column) => lines + (tcp || !column.tcpOnly ? samplesOf(column) : 0), 0)
   }
 
   find(key: string): Row | undefined {
@@ -58,77 +56,56 @@ export class Table {
   }
 
   /** A row that the ledger kept, younger than all that the table has. */
-  restore(series: SeriesRow, slot: Slot, lines: number, nowMs: number): void {
-    if (this.#numbers.moved(slot) > nowMs) this.#numbers.setMoved(slot, nowMs)
-    const row = this.#enter(series, slot, lines, false)
-    if (this.#numbers.total(slot, active) < 0) this.#owing.add(row)
+  restore(series: SeriesRow, slot: Slot, lines: number, nowMs: number): Row {
+    if (this.numbers.moved(slot) > nowMs) this.numbers.setMoved(slot, nowMs)
+    return this.#enter(series, slot, lines, false)
   }
 
   /** As if rows made since the ledger's last commit had never been, once it was rolled back. */
   unmake(made: ReadonlySet<Row>): void {
-    for (const row of this.#rows) if (made.has(row)) this.#drop(row)
-    if (made.size > 0) this.#rows = this.#rows.filter((row) => !row.gone)
-    this.#owing.clear()
-    for (const row of this.#rows) if (this.#numbers.total(row.slot, active) < 0) this.#owing.add(row)
+    for (const row of this.rows) if (made.has(row)) this.#drop(row)
+    if (made.size > 0) this.rows = this.rows.filter((row) => !row.gone)
   }
 
-  add(row: Row, counts: FlowCounts): void {
-    const numbers = this.#numbers
-    const { slot } = row
-    row.moved = true
-    numbers.add(slot, sentBytes, counts.sentBytes)
-    numbers.add(slot, receivedBytes, counts.receivedBytes)
-    numbers.add(slot, sentPackets, counts.sentPackets)
-    numbers.add(slot, receivedPackets, counts.receivedPackets)
-    if (!row.tcp) return
-    numbers.add(slot, active, counts.opened + counts.adopted - counts.closed)
-    numbers.add(slot, opened, counts.opened)
-    numbers.add(slot, closed, counts.closed)
-    numbers.add(slot, retransmitted, counts.retransmitted)
-    if (numbers.total(slot, active) < 0) this.#owing.add(row)
-  }
-
-  /**
-   * Ends a collection: settles open connections, then takes out and returns the rows that have not moved for `idleMs` and have
-   * none open. `nowMs` is of the monotonic clock.
-   */
+  /** Ends a collection: takes out and returns the rows that have not moved for `idleMs` and may go. `nowMs` is of the monotonic clock. */
   sweep(nowMs: number, idleMs: number): readonly Row[] {
-    const numbers = this.#numbers
-    const owing = new Set([...this.#owing].sort((one, other) => one.series.id - other.series.id))
-    settle(owing, this.#rows, this.#likenesses, numbers)
-    this.#owing = owing
     const left: Row[] = []
-    for (const row of this.#rows) {
+    for (const row of this.rows) {
       if (row.moved) {
         row.moved = false
-        numbers.setMoved(row.slot, nowMs)
-      } else if (nowMs - numbers.moved(row.slot) >= idleMs && numbers.total(row.slot, active) <= 0) {
+        this.numbers.setMoved(row.slot, nowMs)
+      } else if (nowMs - this.numbers.moved(row.slot) >= idleMs && !this.stays(row)) {
         this.#drop(row)
         left.push(row)
       }
     }
-    if (left.length > 0) this.#rows = this.#rows.filter((row) => !row.gone)
+    if (left.length > 0) this.rows = this.rows.filter((row) => !row.gone)
     return left
   }
 
   /** A copy that later adds do not change. */
   publish(): SeriesTable {
-    const numbers = this.#numbers
-    const columns = this.#columns
-    const measures = this.#measures
-    const values = new Float64Array(this.#rows.length * columns.length)
+    const width = this.#columns.length
+    const before = this.#values
+    const values = new Float64Array(this.rows.length * width)
     let at = 0
-    for (const row of this.#rows) {
-      for (const [first, second] of measures) {
-        if (first === active) values[at++] = Math.max(0, numbers.total(row.slot, active))
-        else values[at++] = numbers.publish(row.slot, first) + (second === undefined ? 0 : numbers.publish(row.slot, second))
+    for (const [place, row] of this.rows.entries()) {
+      if (row.stale) {
+        this.write(row, values, at)
+        row.stale = false
+      } else {
+        const from = row.place * width
+        for (let column = 0; column < width; column++) values[at + column] = before[from + column] as number
       }
+      row.place = place
+      at += width
     }
+    this.#values = values
     this.#listed ??= {
       labelNames: this.labels.names,
-      columns: columns.map((column) => column.series),
-      rows: this.#rows.map((row) => row.series),
-      tcp: Uint8Array.from(this.#rows, (row) => (row.tcp ? 1 : 0)),
+      columns: this.#columns,
+      rows: this.rows.map((row) => row.series),
+      tcp: Uint8Array.from(this.rows, (row) => (row.tcp ? 1 : 0)),
     }
     return { ...this.#listed, values }
   }
@@ -139,19 +116,23 @@ export class Table {
     const family = this.labels.key(this.labels.widen(labels))
     const tcp = this.labels.tcp(labels)
     const catchAll = this.labels.catchAll(labels)
-    const row: Row = { series, key, family, slot, tcp, catchAll, lines, moved, gone: false }
+    const row: Row = { series, key, family, slot, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
     this.#byKey.set(key, row)
-    this.#rows.push(row)
+    this.rows.push(row)
     this.#listed = undefined
     return row
   }
 
-  /** All but its place in `#rows`. */
+  /** All but its place in `rows`. */
   #drop(row: Row): void {
     row.gone = true
     this.#listed = undefined
     this.#byKey.delete(row.key)
-    this.#owing.delete(row)
     this.#ledger.free(row.slot)
   }
+}
+
+/** A histogram's sum is written with its count. */
+function samplesOf({ metric, bound }: SeriesColumn): number {
+  return metric.type === 'histogram' && bound === undefined ? 2 : 1
 }

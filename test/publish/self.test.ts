@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { SELF } from '../../src/metrics.ts'
 import { createSelf, type Self } from '../../src/publish/self.ts'
@@ -25,12 +26,17 @@ t.test('what is set is published, every metric of the contract with its type, he
   self.loadSeconds(0.25)
   self.mapCapacity('flows', 65536)
   self.mapEntries('flows', 12)
+  self.mapMemory('flows', 1_048_576)
+  self.programRuns('tcp_state', 1000, 0.25)
+  self.programRuns('tcp_state', 3000, 0.75)
+  self.readerGap(31.5)
   self.flowOverflow(3, 4000)
   self.socketsTracked(17)
   self.socketsUntracked('limit', 5)
   self.series(800)
   self.seriesOverflow(9)
   self.attributedBytes({ cgroup: 1000, pod_ip: 0, host: 200, none: 1 })
+  self.stage('walk', 0.0004)
   self.collected('flows', 0.003)
   self.collectionFailed('dcgm', 'timeout', 2)
   const families = await read()
@@ -48,6 +54,10 @@ t.test('what is set is published, every metric of the contract with its type, he
   t.same(values(families, 'orb8_sockets_untracked_total'), { limit: 5, memory: 0 })
   t.same(values(families, 'orb8_attributed_bytes_total'), { cgroup: 1000, pod_ip: 0, host: 200, none: 1 })
   t.same(values(families, 'orb8_flow_overflow_bytes_total'), { '': 4000 })
+  t.same(values(families, 'orb8_bpf_map_memory_bytes'), { flows: 1_048_576 })
+  t.same(values(families, 'orb8_bpf_program_runs_total'), { tcp_state: 3000 })
+  t.same(values(families, 'orb8_bpf_program_run_seconds_total'), { tcp_state: 0.75 })
+  t.same(values(families, 'orb8_reader_gap_seconds_total'), { '': 31.5 })
   t.same(values(families, 'orb8_collector_up'), { flows: 1, dcgm: 0 })
   t.same(values(families, 'orb8_collector_errors_total'), { 'dcgm,timeout': 1 })
 })
@@ -73,6 +83,27 @@ t.test('the histogram of collections adds up', async (t) => {
   t.equal(of('_bucket', '0.001'), 1)
 })
 
+t.test('stages are told apart, in tenths of a millisecond too', async (t) => {
+  const other = createSelf({ version: '1', libbpfVersion: '1' })
+  other.stage('commit', 0.000_09)
+  other.stage('commit', 0.018)
+  other.stage('walk', 3)
+  const samples = readPrometheus(await textOf(other, 'prometheus')).get('orb8_collection_stage_duration_seconds')?.samples ?? []
+  const below = (stage: string, le: string): number =>
+    Number(samples.find(({ labels }) => labels.stage === stage && labels.le === le)?.value)
+  t.same(
+    ['0.0001', '0.005', '0.02', '+Inf'].map((le) => below('commit', le)),
+    [1, 1, 2, 2],
+  )
+  t.same([below('walk', '2.5'), below('walk', '10')], [0, 1])
+})
+
+t.test('a program’s runs and a gap are not shown before they are told', async (t) => {
+  const families = readPrometheus(await textOf(createSelf({ version: '1', libbpfVersion: '1' }), 'prometheus'))
+  t.same(values(families, 'orb8_bpf_program_runs_total'), {})
+  t.same(values(families, 'orb8_reader_gap_seconds_total'), { '': 0 })
+})
+
 t.test('both formats are valid however often they take turns', async (t) => {
   for (let turn = 0; turn < 3; turn++) {
     const text = await read()
@@ -88,6 +119,13 @@ t.test('process and event-loop metrics are there, without gauges named like coun
   const families = await read()
   for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     t.ok(Number(families.get(name)?.samples[0]?.value) >= 0, name)
+  // By now the loop has been looked at.
+  await setTimeout(100)
+  const later = await read()
+  t.ok(Number(later.get('nodejs_eventloop_lag_max_seconds')?.samples[0]?.value) > 0)
+  for (const part of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99']) {
+    t.equal(families.get(`nodejs_eventloop_lag_${part}_seconds`)?.samples.length, 1, part)
+  }
   for (const { name, type } of families.values()) t.equal(name.endsWith('_total'), type === 'counter', name)
 })
 

@@ -1,5 +1,16 @@
 // Snapshots as the store makes them, for the tests of this folder. Knows the words of model.ts and metrics.ts.
-import { CONTAINER_METRICS, FLOW_LABELS, FLOW_METRICS } from '../../src/metrics.ts'
+import {
+  CONNECT_FAILED,
+  CONNECT_FAILURES,
+  CONTAINER_METRICS,
+  FLOW_LABELS,
+  FLOW_METRICS,
+  LISTEN_OVERFLOWS,
+  RECEIVE_DROPS,
+  RTT,
+  TIME_BUCKETS,
+  TIME_LABELS,
+} from '../../src/metrics.ts'
 import type { Metric, SeriesColumn, SeriesRow, SeriesTable, Snapshot } from '../../src/model.ts'
 
 const bothWays = (metric: Metric): SeriesColumn[] =>
@@ -29,10 +40,38 @@ function table(labelNames: readonly string[], columns: readonly SeriesColumn[], 
   }
 }
 
-export function snapshotOf(rows: readonly FlowRow[], { timeMs = 1e12, labelNames = FLOW_LABELS as readonly string[] } = {}): Snapshot {
+export function snapshotOf(
+  rows: readonly FlowRow[],
+  { timeMs = 1e12, labelNames = FLOW_LABELS as readonly string[], health = [] as readonly SeriesTable[] } = {},
+): Snapshot {
   const byContainer = new Map(rows.map((row) => [JSON.stringify(CONTAINER_LABELS.map((name) => row.labels[name])), row]))
   const containers = table(CONTAINER_LABELS, CONTAINER_COLUMNS, [...byContainer.values()])
-  return { timeMs, flows: table(labelNames, FLOW_COLUMNS, rows), containers }
+  return { timeMs, flows: table(labelNames, FLOW_COLUMNS, rows), containers, health }
+}
+
+const FAILURE_COLUMNS = CONNECT_FAILURES.map((labelValue) => ({
+  metric: CONNECT_FAILED,
+  labelName: 'reason',
+  labelValue,
+  tcpOnly: false,
+}))
+const RTT_COLUMNS = [
+  ...[...TIME_BUCKETS, Number.POSITIVE_INFINITY].map((bound) => ({ metric: RTT, bound, tcpOnly: false })),
+  { metric: RTT, tcpOnly: false },
+]
+const DROP_COLUMNS = [LISTEN_OVERFLOWS, RECEIVE_DROPS].map((metric) => ({ metric, tcpOnly: false }))
+
+/** Round-trip times: by bucket, the sum last. */
+export function timesOf(rows: readonly FlowRow[]): SeriesTable {
+  return table(TIME_LABELS, RTT_COLUMNS, rows)
+}
+
+export function failuresOf(rows: readonly FlowRow[]): SeriesTable {
+  return table(FLOW_LABELS, FAILURE_COLUMNS, rows)
+}
+
+export function dropsOf(rows: readonly FlowRow[]): SeriesTable {
+  return table(RECEIVE_DROPS.labels, DROP_COLUMNS, rows)
 }
 
 /** `count` flows of as many peers; every number differs from the others. */

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { SeriesTable, Snapshot } from '../../src/model.ts'
 import { encode, type Family, type Format, PAGE_BYTES } from '../../src/publish/text.ts'
 import { readOpenMetrics, readPrometheus } from './exposition.ts'
-import { EXAMPLE, FLOW_COLUMNS, manyFlows, snapshotOf } from './snapshots.ts'
+import { dropsOf, EXAMPLE, FLOW_COLUMNS, failuresOf, manyFlows, snapshotOf, timesOf } from './snapshots.ts'
 
 const HOSTILE = 'a "quote", a \\ backslash, a \nnew line, \\n, a } brace, \r, \t, é, 漢字, 🦀, "} 1\nfake_total 5'
 
@@ -45,6 +45,83 @@ t.test('a flow is written to the letter', async (t) => {
   t.equal(open[0], '# TYPE orb8_flow_bytes counter')
   t.equal(open[1], '# UNIT orb8_flow_bytes bytes')
   t.equal(open[3], `orb8_flow_bytes_total{${labels},direction="egress"} 1`)
+})
+
+t.test('failures and drops are written to the letter', async (t) => {
+  const health = [
+    failuresOf([{ labels: EXAMPLE, values: [1, 2, 3, 4, 5, 6] }]),
+    dropsOf([{ labels: { ...EXAMPLE, pod: 'web-1' }, values: [7, 8] }]),
+  ]
+  const families = readPrometheus(textOf(snapshotOf([], { health })))
+  t.same(
+    families.get('orb8_tcp_connect_failures_total')?.samples.map(({ labels, value }) => [labels.reason, labels.port, labels.pod, value]),
+    ['refused', 'timeout', 'unreachable', 'reset', 'aborted', 'other'].map((reason, index) => [reason, '5432', '', `${index + 1}`]),
+  )
+  const owner = 'namespace="shop",pod="web-1",container="",workload="checkout",workload_kind="Deployment"'
+  const open = textOf(snapshotOf([], { health }), [], 'openmetrics').split('\n')
+  t.ok(open.includes('# TYPE orb8_udp_receive_drops counter'))
+  t.ok(open.includes(`orb8_tcp_listen_overflows_total{${owner}} 7`))
+  t.ok(open.includes(`orb8_udp_receive_drops_total{${owner}} 8`))
+})
+
+t.test('a histogram is written to the letter: a row’s lines together, buckets adding up, bounds as Prometheus writes them', async (t) => {
+  const values = [1, 0, 2, 0, 0, 0, 30, 0, 0, 0, 400, 5000, 1.25]
+  const health = [timesOf(['client', 'server'].map((role) => ({ labels: { ...EXAMPLE, role }, values })))]
+  const rows = ['client', 'server'].flatMap((role) => {
+    const labels = `namespace="shop",pod="",container="",workload="checkout",workload_kind="Deployment",role="${role}",peer_kind="pod"`
+    const bucket = (le: string, count: number) => `orb8_tcp_rtt_seconds_bucket{${labels},le="${le}"} ${count}`
+    return [
+      ...[bucket('1.6e-05', 1), bucket('6.4e-05', 1), bucket('0.000256', 3), bucket('0.001024', 3), bucket('0.004096', 3)],
+      ...[bucket('0.016384', 3), bucket('0.065536', 33), bucket('0.262144', 33), bucket('1.048576', 33), bucket('4.194304', 33)],
+      ...[bucket('16.777216', 433), bucket('+Inf', 5433)],
+      `orb8_tcp_rtt_seconds_sum{${labels}} 1.25`,
+      `orb8_tcp_rtt_seconds_count{${labels}} 5433`,
+    ]
+  })
+  const text = textOf(snapshotOf([], { health })).split('\n')
+  const from = text.indexOf('# TYPE orb8_tcp_rtt_seconds histogram')
+  t.match(text[from - 1], /^# HELP orb8_tcp_rtt_seconds Smoothed round-trip time/)
+  t.same(text.slice(from + 1), [...rows, ''])
+  const open = textOf(snapshotOf([], { health }), [], 'openmetrics').split('\n')
+  const start = open.indexOf('# TYPE orb8_tcp_rtt_seconds histogram')
+  t.equal(open[start + 1], '# UNIT orb8_tcp_rtt_seconds seconds')
+  t.same(open.slice(start + 3), [...rows, '# EOF', ''])
+})
+
+t.test('histograms are whole and in order wherever a page ends', async (t) => {
+  const rows = Array.from({ length: 900 }, (_, index) => ({
+    labels: { ...EXAMPLE, workload: `w${index}${'x'.repeat(index % 50)}` },
+    values: [...Array.from({ length: 12 }, (_, bucket) => (index * bucket) % 7), index / 8],
+  }))
+  for (const format of ['prometheus', 'openmetrics'] as const) {
+    const pages = pagesOf(snapshotOf([], { health: [timesOf(rows)] }), [], format)
+    t.ok(pages.length > 8 && pages.every((page) => page.length > 0 && page.length <= PAGE_BYTES))
+    const text = Buffer.concat(pages).toString()
+    const { samples = [] } = (format === 'prometheus' ? readPrometheus(text) : readOpenMetrics(text)).get('orb8_tcp_rtt_seconds') ?? {}
+    const expected = rows.flatMap(({ labels, values }) => {
+      const sum = values.at(-1) ?? 0
+      const counts = values.slice(0, -1).map((_, bucket) => values.slice(0, bucket + 1).reduce((total, count) => total + count, 0))
+      return [...counts, sum, counts.at(-1) ?? 0].map((value) => `${labels.workload} ${value}`)
+    })
+    t.same(
+      samples.map(({ labels, value }) => `${labels.workload} ${value}`),
+      expected,
+    )
+    t.same(
+      new Set(samples.slice(0, 14).map(({ name }) => name.replace('orb8_tcp_rtt_seconds', ''))),
+      new Set(['_bucket', '_sum', '_count']),
+    )
+  }
+})
+
+t.test('a histogram’s line longer than a page', async (t) => {
+  const long = 'x'.repeat(PAGE_BYTES + 17)
+  const rows = ['a', long, 'b'].map((workload) => ({ labels: { workload }, values: [1] }))
+  const { samples = [] } = readPrometheus(textOf(snapshotOf([], { health: [timesOf(rows)] }))).get('orb8_tcp_rtt_seconds') ?? {}
+  t.same(
+    samples.map(({ labels }) => labels.workload?.length),
+    [1, long.length, 1].flatMap((length) => Array<number>(14).fill(length)),
+  )
 })
 
 t.test('only TCP has connections', async (t) => {
@@ -169,11 +246,8 @@ t.test('the same rows in a later snapshot give the same labels and new numbers',
 })
 
 t.test('promtool has no complaint about hostile values', async (t) => {
-  const text = textOf(
-    snapshotOf(
-      [HOSTILE, '\\', '"', '\n', '', ' ', '{', '}', '#', ',', '='].map((workload) => ({ labels: { ...EXAMPLE, workload }, values: [1] })),
-    ),
-    [HISTOGRAM],
-  )
+  const hostile = [HOSTILE, '\\', '"', '\n', '', ' ', '{', '}', '#', ',', '=']
+  const rows = hostile.map((workload) => ({ labels: { ...EXAMPLE, workload }, values: [1] }))
+  const text = textOf(snapshotOf(rows, { health: [failuresOf(rows), timesOf(rows), dropsOf(rows)] }), [HISTOGRAM])
   t.equal(execFileSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }), '')
 })

@@ -13,7 +13,7 @@ t.test('a counter goes on over processes, as of the last commit', async (t) => {
   ledger.begin({ number: 1, source: 0 })
   gap.add(1.5)
   gap.add(1)
-  ledger.commit(0)
+  Array.from(ledger.commit(0))
   gap.set(-9)
   t.equal(gap.value(), -9)
   const next = new Counters(new Ledger({ memory: copyOf(memory), identity: '', startMs: 0 }), 3, within)

@@ -1,6 +1,6 @@
 // Made-up histories of a node, drain by drain, and what a store that is never killed makes of them: the truth to compare with.
 import type { FlowLabelName } from '../../src/metrics.ts'
-import type { FlowCounts, FlowLabels, ResolvedFlow, Snapshot } from '../../src/model.ts'
+import type { FlowCounts, FlowLabels, HealthCounts, ResolvedFlow, ResolvedHealth, Snapshot, TimeCounts } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import type { LedgerWriter } from '../../src/store/ledger-writer.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
@@ -47,9 +47,23 @@ export function flow(labels: Partial<FlowLabels>, counts: Partial<FlowCounts>): 
   return { labels: { ...LABELS, ...labels }, attribution: 'cgroup', counts: { ...NOTHING, ...counts } }
 }
 
+const NO_TIMES: TimeCounts = { buckets: Array<number>(12).fill(0), sum: 0 }
+
+export const SOUND: HealthCounts = { failed: [0, 0, 0, 0, 0, 0], rtt: NO_TIMES, connect: NO_TIMES, listenOverflows: 0, receiveDrops: 0 }
+
+export function health(labels: Partial<FlowLabels>, counts: Partial<HealthCounts>): ResolvedHealth {
+  return { labels: { ...LABELS, ...labels }, attribution: 'cgroup', health: { ...SOUND, ...counts } }
+}
+
+/** One time for each of `seconds`, in bucket `bucket`. */
+export function times(bucket: number, ...seconds: number[]): TimeCounts {
+  return { buckets: NO_TIMES.buckets.with(bucket, seconds.length), sum: seconds.reduce((sum, one) => sum + one, 0) }
+}
+
 export interface Round {
   readonly flows: readonly ResolvedFlow[]
-  /** Of the flows, how many were added once before, in an attempt that was given up. */
+  readonly health: readonly ResolvedHealth[]
+  /** Of the flows, how many were added once before, in an attempt that was given up, and so much of the health. */
   readonly attempt: number
   readonly clockMs: number
 }
@@ -78,6 +92,7 @@ const ALL: readonly FlowLabelName[] = [
 /** Births, sums, bytes taken back, closes in another series than the open, expiry, long names, limits, little memory. */
 export function madeUpHistory(seed: number, sizes: { rounds: number; flows: number }): History {
   const random = seeded(seed)
+  const symptoms = madeUpHealth(seeded(seed + 0x4ea1))
   const names = ['web', 'café', 'w'.repeat(90), '長い名前'.repeat(40), 'x'.repeat(1500), 'y'.repeat(5000)]
   const known: FlowLabels[] = []
   let clockMs = 0
@@ -100,13 +115,27 @@ export function madeUpHistory(seed: number, sizes: { rounds: number; flows: numb
   const rounds = Array.from({ length: sizes.rounds }, () => {
     clockMs += random(20)
     const flows = Array.from({ length: random(4) === 0 ? 0 : random(sizes.flows) + 1 }, next)
-    return { flows, attempt: random(3) === 0 ? random(flows.length + 1) : 0, clockMs }
+    const health = flows.flatMap(({ labels }) => symptoms(labels))
+    return { flows, health, attempt: random(3) === 0 ? random(flows.length + 1) : 0, clockMs }
   })
   return {
     rounds,
     seriesLimit: [1, 20, 60, 100_000][random(4)] ?? 20,
     chunks: 1 + random(4),
     flowLabels: random(4) === 0 ? ['workload', 'role', 'protocol'] : ALL,
+  }
+}
+
+/** Now and then something of a flow's health, often of one part only. */
+function madeUpHealth(random: (below: number) => number): (labels: FlowLabels) => ResolvedHealth[] {
+  const some = (): TimeCounts => times(random(12), ...Array.from({ length: random(3) }, () => random(1e6) / 3e5))
+  return (labels) => {
+    if (random(2) === 0) return []
+    const failed = random(3) === 0 ? SOUND.failed.map(() => random(2)) : SOUND.failed
+    const rtt = random(2) === 0 ? some() : NO_TIMES
+    const connect = random(3) === 0 ? some() : NO_TIMES
+    const drops = { listenOverflows: random(6) === 0 ? random(9) : 0, receiveDrops: random(6) === 0 ? random(9) : 0 }
+    return [{ labels, attribution: 'cgroup', health: { failed, rtt, connect, ...drops } }]
   }
 }
 
@@ -118,26 +147,28 @@ export function storeOn(history: History, memory: LedgerMemory, clock: { nowMs: 
 }
 
 /** One collection, the drain's number being its index and one. */
-export function collect(store: Store, history: History, index: number): Snapshot {
-  const { flows, attempt } = history.rounds[index] ?? { flows: [], attempt: 0 }
+export async function collect(store: Store, history: History, index: number): Promise<Snapshot> {
+  const { flows, health, attempt } = history.rounds[index] ?? { flows: [], health: [], attempt: 0 }
   const source = index % 2
   const gap = store.counter('gap seconds')
   if (attempt > 0) {
     store.begin(index + 1, source)
     gap.add(7)
     for (const flow of flows.slice(0, attempt)) store.add(flow)
+    for (const seen of health.slice(0, attempt)) store.addHealth(seen)
   }
   store.begin(index + 1, source)
   gap.add(0.25)
   for (const flow of flows) store.add(flow)
-  store.commit(1000 + index)
+  for (const seen of health) store.addHealth(seen)
+  await store.commit(1000 + index)
   store.emptied()
   return store.snapshot(1000 + index)
 }
 
 /** All that anybody could see, but for the ids of rows. */
-export function seen(store: Store, { timeMs, flows, containers }: Snapshot): string {
-  const shown = [flows, containers].map(({ rows, values, tcp, labelNames }) => {
+export function seen(store: Store, { timeMs, flows, containers, health }: Snapshot): string {
+  const shown = [flows, containers, ...health].map(({ rows, values, tcp, labelNames }) => {
     const width = values.length / Math.max(1, rows.length)
     return [labelNames, rows.map((row, at) => [row.labels, row.startMs, tcp[at], ...values.subarray(at * width, (at + 1) * width)])]
   })
@@ -152,19 +183,19 @@ export interface Truth {
   readonly snapshots: readonly Snapshot[]
 }
 
-export function truthOf(history: History): Truth {
+export async function truthOf(history: History): Promise<Truth> {
   const clock = { nowMs: 0 }
   const memory = scarceMemory(history.chunks)
   const store = storeOn(history, memory, clock)
   const memories = [copyOf(memory, history.chunks)]
   const shown: string[] = []
   const snapshots: Snapshot[] = []
-  history.rounds.forEach(({ clockMs }, index) => {
+  for (const [index, { clockMs }] of history.rounds.entries()) {
     clock.nowMs = clockMs
-    const snapshot = collect(store, history, index)
+    const snapshot = await collect(store, history, index)
     snapshots.push(snapshot)
     shown.push(seen(store, snapshot))
     memories.push(copyOf(memory, history.chunks))
-  })
+  }
   return { memories, seen: shown, snapshots }
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { CONTAINER_BYTES, FLOW_LABELS } from '../../src/metrics.ts'
+import { CONTAINER_BYTES, FLOW_LABELS, LISTEN_OVERFLOWS, RECEIVE_DROPS, RTT } from '../../src/metrics.ts'
 import type { FlowLabels } from '../../src/model.ts'
-import { containerLabelSet, flowLabelSet } from '../../src/store/labels.ts'
+import { containerLabelSet, flowLabelSet, ownerLabelSet, timeLabelSet } from '../../src/store/labels.ts'
 
 const LABELS: FlowLabels = {
   namespace: 'shop',
@@ -80,4 +80,22 @@ t.test('containers are always named', async (t) => {
   const set = containerLabelSet()
   t.same([...set.names, 'direction'].toSorted(), CONTAINER_BYTES.labels.toSorted())
   t.same(set.values(LABELS), ['shop', 'web-1', 'nginx', 'web', 'Deployment', 'tcp', 'pod'])
+})
+
+t.test('times are by workload: pod and container are written, and empty', async (t) => {
+  const set = timeLabelSet()
+  t.same([...set.names], RTT.labels)
+  t.same(set.values(LABELS), ['shop', '', '', 'web', 'Deployment', 'client', 'pod'])
+  const wide = set.widen(set.values(LABELS))
+  t.same(wide, ['shop', '', '', 'web', 'Deployment', 'unknown', 'other'])
+  t.ok(set.catchAll(wide))
+})
+
+t.test('an owner is always named, and is its own wider row', async (t) => {
+  const set = ownerLabelSet()
+  for (const { labels } of [RECEIVE_DROPS, LISTEN_OVERFLOWS]) t.same([...set.names], labels)
+  const values = set.values(LABELS)
+  t.same(values, ['shop', 'web-1', 'nginx', 'web', 'Deployment'])
+  t.same(set.widen(values), values)
+  t.ok(set.catchAll(values))
 })

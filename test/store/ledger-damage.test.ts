@@ -67,7 +67,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     for (let seed = 1; seed <= 12; seed++) {
       const random = seeded(seed * 101)
       const history = madeUpHistory(seed * 3, { rounds: 10, flows: 25 })
-      const truth = truthOf(history)
+      const truth = await truthOf(history)
       for (let trial = 0; trial < 40; trial++) {
         const index = 2 + random(history.rounds.length - 2)
         const clock = { nowMs: history.rounds[index]?.clockMs ?? 0 }
@@ -76,7 +76,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
         // Half of them in the middle of a collection.
         if (random(2) === 0) {
           try {
-            collect(storeOn(history, memory, clock, mortalWriter(random(900))), history, index)
+            await collect(storeOn(history, memory, clock, mortalWriter(random(900))), history, index)
           } catch (error) {
             if (!(error instanceof Killed)) throw error
           }
@@ -93,11 +93,12 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
         }
         restored++
         const { committed } = store.drains()
-        const snapshot = committed.number === index ? collect(store, history, index) : store.snapshot(1000 + index)
+        const snapshot = committed.number === index ? await collect(store, history, index) : store.snapshot(1000 + index)
         if (seen(store, snapshot) !== truth.seen[index]) t.fail(`seed ${seed}, trial ${trial}: a wrong number`)
         for (const later of [index + 1, index + 2].filter((at) => at < history.rounds.length)) {
           clock.nowMs = history.rounds[later]?.clockMs ?? 0
-          if (seen(store, collect(store, history, later)) !== truth.seen[later]) t.fail(`seed ${seed}, trial ${trial}: wrong later on`)
+          if (seen(store, await collect(store, history, later)) !== truth.seen[later])
+            t.fail(`seed ${seed}, trial ${trial}: wrong later on`)
         }
       }
     }
@@ -109,7 +110,7 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
 
 t.test('chunks that are missing begin everything at 0', async (t) => {
   const history = { ...madeUpHistory(1, { rounds: 10, flows: 40 }), chunks: 4, seriesLimit: 100_000 }
-  const memory = truthOf(history).memories.at(-1) as LedgerMemory
+  const memory = (await truthOf(history)).memories.at(-1) as LedgerMemory
   t.ok(memory.chunks() > 1)
   for (let chunks = 0; chunks < memory.chunks(); chunks++) {
     const cut = copyOf({ ...memory, header: memory.header, chunks: () => chunks, chunk: (index) => memory.chunk(index) }, 4)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Ledger } from '../../src/store/ledger.ts'
-import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { Ledger, SLICE_SLOTS } from '../../src/store/ledger.ts'
+import { createProcessMemory, type LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { LedgerSlots } from '../../src/store/ledger-slots.ts'
 import { LEDGER_WRITER, type LedgerWriter } from '../../src/store/ledger-writer.ts'
 import { MEASURES, type Slot } from '../../src/store/numbers.ts'
@@ -20,7 +20,11 @@ function take(ledger: Ledger, name: string): Slot {
 function drain(ledger: Ledger, number: number, deed: () => void): void {
   ledger.begin({ number, source: 0 })
   deed()
-  ledger.commit(number * 100)
+  commit(ledger, number * 100)
+}
+
+function commit(ledger: Ledger, collectedMs: number): void {
+  Array.from(ledger.commit(collectedMs))
 }
 
 const names = (ledger: Ledger) => ledger.restored.map(({ labels }) => labels[0])
@@ -86,7 +90,7 @@ t.test('a drain is committed once, in order, from a map that there can be', asyn
   t.throws(() => ledger.begin({ number: Number.NaN, source: 0 }), RangeError)
   t.throws(() => ledger.begin({ number: 6, source: 16 }), RangeError)
   ledger.begin({ number: 6, source: 15 })
-  ledger.commit(0)
+  commit(ledger, 0)
   t.same(ledger.committed, { number: 6, source: 15 })
   t.same(ledger.emptied, { number: 0, source: 0 })
   ledger.empty()
@@ -182,4 +186,33 @@ t.test('what somebody else has changed is not taken back', async (t) => {
   ledger.numbers.add(64 as Slot, sentBytes, 9)
   new Uint8Array(memory.chunk(1)).fill(0)
   t.throws(() => ledger.rollback(), /changed by somebody else/)
+})
+
+t.test('a commit of many slots comes in slices, of few in one; it counts after the last', async (t) => {
+  const memory = createProcessMemory()
+  const ledger = open(memory)
+  const touch = (count: number) => {
+    for (let index = 0; index < count; index++) ledger.numbers.add(slots[index] as Slot, sentBytes, 1)
+  }
+  const slots: Slot[] = []
+  drain(ledger, 1, () => {
+    for (let index = 0; index < 2 * SLICE_SLOTS; index++) slots.push(take(ledger, `${index}`))
+  })
+  // META is written by every commit.
+  const pauses = (number: number, count: number): number => {
+    ledger.begin({ number, source: 0 })
+    touch(count)
+    let pauses = 0
+    for (const _ of ledger.commit(0)) {
+      pauses++
+      t.equal(ledger.committed.number, number - 1)
+    }
+    t.equal(ledger.committed.number, number)
+    return pauses
+  }
+  t.equal(pauses(2, SLICE_SLOTS), 0)
+  t.equal(pauses(3, SLICE_SLOTS + 1), 2)
+  t.equal(pauses(4, 2 * SLICE_SLOTS), 2)
+  const next = open(memory)
+  t.equal(next.numbers.total(next.restored[0]?.slot as Slot, sentBytes), 3)
 })

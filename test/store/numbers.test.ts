@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MEASURES, Numbers, type Slot } from '../../src/store/numbers.ts'
+import { MEASURES, Numbers, type Slot, TALLIES } from '../../src/store/numbers.ts'
 
 const { sentBytes, receivedBytes } = MEASURES
 
@@ -88,4 +88,27 @@ t.test('sums are exact up to 2^53', async (t) => {
   numbers.add(slot, sentBytes, Number.MAX_SAFE_INTEGER - 1)
   numbers.add(slot, sentBytes, 1)
   t.equal(numbers.publish(slot, sentBytes), Number.MAX_SAFE_INTEGER)
+})
+
+t.test('tallies are as many as there are, apart from each other and from when they moved', async (t) => {
+  const numbers = new Numbers()
+  const slot = taken(numbers)
+  taken(numbers, 2 as Slot)
+  taken(numbers, 4 as Slot)
+  numbers.setMoved(slot, 99)
+  for (let index = 0; index < TALLIES; index++) numbers.addTally(slot, index, index + 1)
+  numbers.settled()
+  numbers.addTally(slot, 3, 0)
+  t.same(numbers.touched, [])
+  numbers.addTally(slot, 3, 0.5)
+  t.same(numbers.touched, [slot])
+  t.same(
+    Array.from({ length: TALLIES }, (_, index) => numbers.tally(slot, index)),
+    Array.from({ length: TALLIES }, (_, index) => (index === 3 ? 4.5 : index + 1)),
+  )
+  t.equal(numbers.moved(slot), 99)
+  for (const other of [2, 4] as Slot[]) {
+    t.equal(numbers.moved(other), 0)
+    for (let index = 0; index < TALLIES; index++) t.equal(numbers.tally(other, index), 0)
+  }
 })

@@ -11,7 +11,20 @@ function row(open: number, from: Partial<Row> = {}): Row {
   numbers.clear(slot)
   numbers.add(slot, MEASURES.active, open)
   const series = { id: slot, labels: [], startMs: 0 }
-  return { series, key: `${slot}`, family: 'a', slot, tcp: true, catchAll: false, lines: 8, moved: false, gone: false, ...from }
+  return {
+    series,
+    key: `${slot}`,
+    family: 'a',
+    slot,
+    tcp: true,
+    catchAll: false,
+    lines: 8,
+    moved: false,
+    stale: false,
+    place: 0,
+    gone: false,
+    ...from,
+  }
 }
 
 const open = (row: Row): number => numbers.total(row.slot, MEASURES.active)

@@ -2,8 +2,9 @@ import t from 'tap'
 import { FLOW_LABELS } from '../../src/metrics.ts'
 import type { SeriesTable } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import { createStore, type StoreOptions } from '../../src/store/store.ts'
-import { flow } from './histories.ts'
+import { flow, health } from './histories.ts'
 import { copyOf, keptMemory, scarceMemory } from './kept-memory.ts'
 
 function store(memory: LedgerMemory, options: Partial<StoreOptions> = {}) {
@@ -22,7 +23,7 @@ t.test('nothing is shown before it is committed, nor added after', async (t) => 
   series.begin(1)
   series.add(flow({}, { sentBytes: 1 }))
   t.throws(() => series.snapshot(0), /committed/)
-  series.commit(0)
+  await series.commit(0)
   t.equal(sent(series.snapshot(0).flows), 1)
   t.throws(() => series.add(flow({}, { sentBytes: 1 })), /outside a drain/)
 })
@@ -32,7 +33,7 @@ t.test('the next process shows what was committed before it has collected anythi
   const first = store(memory)
   first.begin(9, 1)
   first.add(flow({}, { sentBytes: 7 }))
-  first.commit(3000)
+  await first.commit(3000)
   const next = store(copyOf(memory), { startMs: 9999 })
   t.same(next.opening, { restored: true, reason: '' })
   t.same(next.drains(), { committed: { number: 9, source: 1 }, emptied: { number: 0, source: 0 } })
@@ -45,11 +46,11 @@ t.test('a series that begins after a restart starts at the end of the last colle
   const memory = keptMemory()
   const first = store(memory)
   first.begin(1)
-  first.commit(3000)
+  await first.commit(3000)
   const next = store(copyOf(memory), { startMs: 9999 })
   next.begin(2)
   next.add(flow({}, { sentBytes: 7 }))
-  next.commit(12_000)
+  await next.commit(12_000)
   t.equal(next.snapshot(12_000).flows.rows[0]?.startMs, 3000)
 })
 
@@ -58,16 +59,16 @@ t.test('an idle series does not live longer for a restart', async (t) => {
   const first = store(memory, { now: () => 50 })
   first.begin(1)
   first.add(flow({}, { sentBytes: 7 }))
-  first.commit(0)
-  const rows = (nowMs: number) => {
+  await first.commit(0)
+  const rows = async (nowMs: number) => {
     const next = store(copyOf(memory), { now: () => nowMs })
     next.begin(2)
-    next.commit(0)
+    await next.commit(0)
     return next.snapshot(0).flows.rows.length
   }
-  t.equal(rows(149), 1)
-  t.equal(rows(150), 0)
-  t.equal(rows(10), 1, 'a clock that is behind lets nothing leave')
+  t.equal(await rows(149), 1)
+  t.equal(await rows(150), 0)
+  t.equal(await rows(10), 1, 'a clock that is behind lets nothing leave')
 })
 
 for (const changed of [{ seriesLimit: 1000 }, { identity: 'x' }, { flowLabels: ['workload'] }] as const) {
@@ -76,7 +77,7 @@ for (const changed of [{ seriesLimit: 1000 }, { identity: 'x' }, { flowLabels: [
     const first = store(memory)
     first.begin(1)
     first.add(flow({}, { sentBytes: 7 }))
-    first.commit(0)
+    await first.commit(0)
     const next = store(memory, changed)
     t.match(next.opening, { restored: false, reason: /changed/ })
     t.equal(next.snapshot(0).flows.rows.length, 0)
@@ -90,7 +91,7 @@ t.test('where no memory is left the node takes what no workload can, and sums by
   for (let count = 0; count < 200; count++) {
     series.add(flow({ workload: `w${count}`, pod: `p${count}`, port: `${count}` }, { sentBytes: 1, opened: 1 }))
   }
-  series.commit(0)
+  await series.commit(0)
   const { flows, containers } = series.snapshot(0)
   t.equal(sent(flows), 200)
   t.equal(sent(containers), 200)
@@ -107,7 +108,7 @@ t.test('labels that the ledger cannot keep are counted under the node', async (t
   series.begin(1)
   series.add(flow({ workload: 'x'.repeat(5000) }, { sentBytes: 3 }))
   series.add(flow({ workload: 'half \ud800' }, { sentBytes: 4 }))
-  series.commit(0)
+  await series.commit(0)
   const { flows, containers } = series.snapshot(0)
   t.equal(sent(flows), 7)
   t.equal(sent(containers), 7)
@@ -123,7 +124,44 @@ t.test('where a commit fails this process goes no further', async (t) => {
   const series = store(keptMemory(), { now })
   series.begin(1)
   failing.clock = true
-  t.throws(() => series.commit(0), /no clock/)
-  t.throws(() => series.begin(1), /a commit failed/)
+  await t.rejects(series.commit(0), /no clock/)
+  t.throws(() => series.begin(1), /has failed/)
   t.throws(() => series.snapshot(0), /committed/)
+})
+
+t.test('while a big commit lets others have their turn, the store does nothing else', async (t) => {
+  const memory = createProcessMemory()
+  const series = store(memory)
+  const gap = series.counter('gap seconds')
+  series.begin(1)
+  for (let port = 0; port < 3000; port++) series.add(flow({ port: `${port}` }, { sentBytes: 1 }))
+  let turns = 0
+  const everyTurn = (): void => {
+    turns++
+    turn = setImmediate(everyTurn)
+  }
+  let turn = setImmediate(everyTurn)
+  t.teardown(() => clearImmediate(turn))
+  const committed = series.commit(0)
+  const refusals = (): void => {
+    t.throws(() => series.add(flow({}, { sentBytes: 1 })))
+    t.throws(() => series.addHealth(health({}, { receiveDrops: 1 })))
+    t.throws(() => series.begin(2), /under way/)
+    t.throws(() => series.snapshot(0), /committed/)
+    t.throws(() => gap.add(1))
+    t.throws(() => gap.set(1))
+  }
+  refusals()
+  await t.rejects(series.commit(0))
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(series.drains().committed.number, 0, 'it is not over')
+  refusals()
+  await committed
+  t.ok(turns > 1, `${turns} turns`)
+  t.equal(series.drains().committed.number, 1)
+  t.equal(sent(series.snapshot(0).flows), 3000)
+  series.begin(2)
+  series.add(flow({}, { sentBytes: 1 }))
+  await series.commit(0)
+  t.equal(sent(series.snapshot(0).flows), 3001)
 })

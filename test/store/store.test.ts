@@ -1,7 +1,7 @@
 import t from 'tap'
 import { FLOW_LABELS, type FlowLabelName } from '../../src/metrics.ts'
 import type { Attribution, FlowCounts, FlowLabels, ResolvedFlow, SeriesTable, Snapshot } from '../../src/model.ts'
-import { createStore, type StoreOptions } from '../../src/store/store.ts'
+import { createStore, type Store, type StoreOptions } from '../../src/store/store.ts'
 
 const ALL: readonly FlowLabelName[] = [...FLOW_LABELS, 'direction']
 const DEFAULT = ALL.filter((name) => name !== 'pod' && name !== 'container')
@@ -23,6 +23,12 @@ const LABELS: FlowLabels = {
 
 function store(options: Partial<StoreOptions> = {}) {
   return createStore({ flowLabels: DEFAULT, seriesLimit: 50_000, seriesIdleMs: 3_600_000, now: () => 0, startMs: 1000, ...options })
+}
+
+/** All that was added, as it is published. */
+async function shot(series: Store, nowMs: number): Promise<Snapshot> {
+  await series.commit(nowMs)
+  return series.snapshot(nowMs)
 }
 
 function flow(labels: Partial<FlowLabels>, counts: Partial<FlowCounts>, attribution: Attribution = 'cgroup'): ResolvedFlow {
@@ -76,7 +82,7 @@ function sum(table: SeriesTable, name: string, where: Readonly<Record<string, st
 t.test('a flow is published under its labels, pod and container left empty unless chosen', async (t) => {
   const series = store()
   series.add(flow({}, { sentBytes: 10, receivedBytes: 20, sentPackets: 3, receivedPackets: 4, opened: 2, closed: 1, retransmitted: 5 }))
-  const { flows, containers, timeMs } = series.snapshot(2000)
+  const { flows, containers, timeMs } = await shot(series, 2000)
   t.equal(timeMs, 2000)
   const common = { namespace: 'shop', workload: 'web', workload_kind: 'Deployment', protocol: 'tcp', peer_kind: 'pod' }
   const far = { role: 'client', port: '5432', peer_namespace: 'data', peer_workload: 'postgres', peer_zone: 'z1' }
@@ -107,21 +113,21 @@ t.test('a flow is published under its labels, pod and container left empty unles
 })
 
 t.test('a UDP flow has no samples of TCP, unless protocols are summed', async (t) => {
-  const names = (flowLabels: readonly FlowLabelName[]) => {
+  const names = async (flowLabels: readonly FlowLabelName[]) => {
     const series = store({ flowLabels })
     series.add(flow({ protocol: 'udp' }, { sentBytes: 1 }))
     series.add(flow({ protocol: 'tcp', port: '1' }, { sentBytes: 1, opened: 1 }))
-    return lines(series.snapshot(0).flows).length
+    return lines((await shot(series, 0)).flows).length
   }
-  t.equal(names(DEFAULT), 4 + 8)
-  t.equal(names(['workload']), 6)
+  t.equal(await names(DEFAULT), 4 + 8)
+  t.equal(await names(['workload']), 6)
 })
 
 t.test('flows that differ only in labels summed away share a row', async (t) => {
   const series = store({ flowLabels: ['workload', 'peer_kind'] })
   series.add(flow({ port: '1' }, { sentBytes: 1, receivedBytes: 2 }))
   series.add(flow({ port: '2', pod: 'web-2', protocol: 'udp' }, { sentBytes: 10 }))
-  const { flows, containers } = series.snapshot(0)
+  const { flows, containers } = await shot(series, 0)
   t.equal(flows.rows.length, 1)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { workload: 'web', peer_kind: 'pod', namespace: '' }), 13)
   t.equal(containers.rows.length, 2)
@@ -130,9 +136,9 @@ t.test('flows that differ only in labels summed away share a row', async (t) => 
 t.test('a series starts at the end of the collection before its first', async (t) => {
   const series = store({ startMs: 1000 })
   series.add(flow({ port: '1' }, { sentBytes: 1 }))
-  series.snapshot(2000)
+  await shot(series, 2000)
   series.add(flow({ port: '2' }, { sentBytes: 1 }))
-  const { flows } = series.snapshot(3000)
+  const { flows } = await shot(series, 3000)
   t.same(
     flows.rows.map((row) => row.startMs),
     [1000, 2000],
@@ -145,7 +151,7 @@ t.test('ids are of one row alone, in both tables and after expiry', async (t) =>
   let rows = 0
   for (let round = 0; round < 6; round++) {
     if (round % 2 === 0) series.add(flow({}, { sentBytes: 1 }))
-    const { flows, containers } = series.snapshot(round)
+    const { flows, containers } = await shot(series, round)
     for (const row of [...flows.rows, ...containers.rows]) {
       seen.add(row.id)
       rows++
@@ -158,12 +164,12 @@ t.test('ids are of one row alone, in both tables and after expiry', async (t) =>
 t.test('a snapshot does not change with what comes after it', async (t) => {
   const series = store({ seriesIdleMs: 0 })
   series.add(flow({}, { sentBytes: 1 }))
-  const snapshot = series.snapshot(1)
+  const snapshot = await shot(series, 1)
   const before = structuredClone({ flows: snapshot.flows, containers: snapshot.containers })
   series.add(flow({}, { sentBytes: 1 }))
   series.add(flow({ port: '9' }, { sentBytes: 1 }))
-  series.snapshot(2)
-  series.snapshot(3)
+  await shot(series, 2)
+  await shot(series, 3)
   t.same({ flows: snapshot.flows, containers: snapshot.containers }, before)
 })
 
@@ -174,11 +180,11 @@ t.test('a byte that the kernel takes back at close does not make a counter fall'
     sum(snapshot.flows, 'orb8_flow_bytes_total', { direction: 'ingress' }),
     sum(snapshot.containers, 'orb8_container_network_bytes_total', { direction: 'ingress' }),
   ]
-  t.same(received(series.snapshot(1)), [51, 51])
+  t.same(received(await shot(series, 1)), [51, 51])
   series.add(flow({}, { receivedBytes: -1, closed: 1 }))
-  t.same(received(series.snapshot(2)), [51, 51])
+  t.same(received(await shot(series, 2)), [51, 51])
   series.add(flow({}, { receivedBytes: 50, opened: 1 }))
-  t.same(received(series.snapshot(3)), [100, 100])
+  t.same(received(await shot(series, 3)), [100, 100])
 })
 
 t.test('past the limit a flow is added to its workload, with peer_kind other, and counted', async (t) => {
@@ -189,7 +195,7 @@ t.test('past the limit a flow is added to its workload, with peer_kind other, an
   series.add(flow({ port: '3', role: 'server' }, { sentBytes: 100 }))
   series.add(flow({ port: '4', protocol: 'udp' }, { sentBytes: 1000 }))
   series.add(flow({ port: '1', workload: 'batch' }, { sentBytes: 10_000 }))
-  const { flows } = series.snapshot(0)
+  const { flows } = await shot(series, 0)
   const other = { role: 'unknown', port: '0', peer_kind: 'other', peer_namespace: '', peer_workload: '', peer_zone: '' }
   t.equal(sum(flows, 'orb8_flow_bytes_total', { ...other, namespace: 'shop', workload: 'web', protocol: 'tcp' }), 110)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { ...other, workload: 'web', protocol: 'udp' }), 1000)
@@ -205,7 +211,7 @@ t.test('a limit of 1 leaves every flow in other', async (t) => {
   const series = store({ seriesLimit: 1 })
   for (let port = 0; port < 50; port++)
     series.add(flow({ port: `${port}`, peerWorkload: `w${port}` }, { sentBytes: 1, opened: 1, closed: 1 }))
-  const { flows, containers } = series.snapshot(0)
+  const { flows, containers } = await shot(series, 0)
   t.equal(flows.rows.length, 1)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { peer_kind: 'other' }), 50)
   t.equal(sum(containers, 'orb8_container_network_bytes_total', { peer_kind: 'pod', pod: 'web-1' }), 50)
@@ -217,7 +223,7 @@ t.test('overflow rows and container totals stand outside the limit', async (t) =
   const overflow = { role: 'unknown', port: '0', peerKind: 'overflow', peerNamespace: '', peerWorkload: '', peerZone: '' } as const
   series.add(flow(overflow, { sentBytes: 5 }))
   series.add(flow({ ...overflow, namespace: '', pod: '', container: '', workload: '', workloadKind: '', protocol: '' }, { opened: 2 }))
-  const { flows } = series.snapshot(0)
+  const { flows } = await shot(series, 0)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { peer_kind: 'overflow', workload: 'web' }), 5)
   t.equal(sum(flows, 'orb8_active_flows', { peer_kind: 'overflow', workload: '' }), 2)
   t.same(series.stats(), { series: 0, seriesOverflow: 0, attributedBytes: { cgroup: 5, pod_ip: 0, host: 0, none: 0 } })
@@ -227,7 +233,7 @@ t.test('where no label tells peers apart, a row per workload stands outside the 
   const series = store({ flowLabels: ['workload'], seriesLimit: 1 })
   series.add(flow({}, { sentBytes: 1 }))
   series.add(flow({ workload: 'batch' }, { sentBytes: 2 }))
-  t.equal(sum(series.snapshot(0).flows, 'orb8_flow_bytes_total', { workload: 'batch' }), 2)
+  t.equal(sum((await shot(series, 0)).flows, 'orb8_flow_bytes_total', { workload: 'batch' }), 2)
   t.equal(series.stats().seriesOverflow, 0)
 })
 
@@ -236,15 +242,15 @@ t.test('an idle series leaves, and one that comes back starts at 0 with a new st
   const series = store({ seriesIdleMs: 100, now: () => nowMs })
   const same = flow({}, { sentBytes: 7 })
   series.add(same)
-  const first = series.snapshot(10_000).flows.rows[0]
+  const first = (await shot(series, 10_000)).flows.rows[0]
   nowMs = 99
-  t.equal(series.snapshot(20_000).flows.rows.length, 1)
+  t.equal((await shot(series, 20_000)).flows.rows.length, 1)
   nowMs = 100
-  const gone = series.snapshot(30_000)
+  const gone = await shot(series, 30_000)
   t.equal(gone.flows.rows.length + gone.containers.rows.length, 0)
   t.equal(series.stats().series, 0)
   series.add(same)
-  const back = series.snapshot(40_000)
+  const back = await shot(series, 40_000)
   t.equal(sum(back.flows, 'orb8_flow_bytes_total'), 7)
   t.equal(sum(back.containers, 'orb8_container_network_bytes_total'), 7)
   t.not(back.flows.rows[0]?.id, first?.id)
@@ -254,9 +260,9 @@ t.test('an idle series leaves, and one that comes back starts at 0 with a new st
 t.test('a wall clock that jumps lets nothing leave', async (t) => {
   const series = store({ seriesIdleMs: 100, now: () => 0 })
   series.add(flow({}, { sentBytes: 7 }))
-  series.snapshot(0)
-  t.equal(series.snapshot(1e12).flows.rows.length, 1)
-  t.equal(series.snapshot(-1e12).flows.rows.length, 1)
+  await shot(series, 0)
+  t.equal((await shot(series, 1e12)).flows.rows.length, 1)
+  t.equal((await shot(series, -1e12)).flows.rows.length, 1)
 })
 
 t.test('a flow that did nothing makes no series and keeps none', async (t) => {
@@ -264,25 +270,25 @@ t.test('a flow that did nothing makes no series and keeps none', async (t) => {
   const series = store({ seriesIdleMs: 100, now: () => nowMs })
   series.add(flow({ port: '1' }, { sentBytes: 1 }))
   series.add(flow({ port: '2' }, {}))
-  t.equal(series.snapshot(0).flows.rows.length, 1)
+  t.equal((await shot(series, 0)).flows.rows.length, 1)
   nowMs = 100
   series.add(flow({ port: '1' }, {}))
-  t.equal(series.snapshot(0).flows.rows.length, 0)
+  t.equal((await shot(series, 0)).flows.rows.length, 0)
 })
 
 t.test('neither a series nor its container leaves while a connection is open', async (t) => {
   let nowMs = 0
   const series = store({ seriesIdleMs: 100, now: () => nowMs })
   series.add(flow({}, { adopted: 1 }))
-  series.snapshot(0)
+  await shot(series, 0)
   nowMs = 1e6
-  const still = series.snapshot(0)
+  const still = await shot(series, 0)
   t.equal(still.flows.rows.length, 1)
   t.equal(still.containers.rows.length, 1)
   series.add(flow({}, { closed: 1 }))
-  t.equal(sum(series.snapshot(0).flows, 'orb8_active_flows'), 0)
+  t.equal(sum((await shot(series, 0)).flows, 'orb8_active_flows'), 0)
   nowMs += 100
-  const left = series.snapshot(0)
+  const left = await shot(series, 0)
   t.equal(left.flows.rows.length + left.containers.rows.length, 0)
 })
 
@@ -293,14 +299,14 @@ t.test('room that a series leaves is used by a flow that was in other, and nothi
   const second = flow({ port: '2' }, { sentBytes: 10 })
   series.add(first)
   series.add(second)
-  series.snapshot(0)
+  await shot(series, 0)
   nowMs = 60
   series.add(second)
-  series.snapshot(0)
+  await shot(series, 0)
   nowMs = 100
-  series.snapshot(0)
+  await shot(series, 0)
   series.add(second)
-  const { flows, containers } = series.snapshot(0)
+  const { flows, containers } = await shot(series, 0)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { peer_kind: 'other' }), 20)
   t.equal(sum(flows, 'orb8_flow_bytes_total', { port: '2' }), 10)
   t.equal(sum(containers, 'orb8_container_network_bytes_total'), 31)
@@ -312,11 +318,11 @@ t.test('a connection opened in other and closed in its own series is open nowher
   const series = store({ seriesLimit: 8, seriesIdleMs: 100, now: () => nowMs })
   series.add(flow({ port: '1' }, { sentBytes: 1 }))
   series.add(flow({ port: '2' }, { opened: 2 }))
-  t.equal(sum(series.snapshot(0).flows, 'orb8_active_flows', { peer_kind: 'other' }), 2)
+  t.equal(sum((await shot(series, 0)).flows, 'orb8_active_flows', { peer_kind: 'other' }), 2)
   nowMs = 100
-  series.snapshot(0)
+  await shot(series, 0)
   series.add(flow({ port: '2' }, { closed: 1 }))
-  const { flows } = series.snapshot(0)
+  const { flows } = await shot(series, 0)
   t.equal(sum(flows, 'orb8_active_flows', { peer_kind: 'other' }), 1)
   t.equal(sum(flows, 'orb8_active_flows', { port: '2' }), 0)
   t.equal(sum(flows, 'orb8_tcp_connections_closed_total', { port: '2' }), 1)
@@ -326,11 +332,11 @@ t.test('a connection whose close found no room in the kernel is open nowhere, an
   let nowMs = 0
   const series = store({ seriesIdleMs: 100, now: () => nowMs })
   series.add(flow({}, { opened: 1 }))
-  series.snapshot(0)
+  await shot(series, 0)
   series.add(flow({ peerKind: 'overflow', role: 'unknown', port: '0', peerNamespace: '', peerWorkload: '', peerZone: '' }, { closed: 1 }))
-  t.equal(sum(series.snapshot(0).flows, 'orb8_active_flows'), 0)
+  t.equal(sum((await shot(series, 0)).flows, 'orb8_active_flows'), 0)
   nowMs = 100
-  const left = series.snapshot(0)
+  const left = await shot(series, 0)
   t.equal(left.flows.rows.length + left.containers.rows.length, 0)
 })
 
@@ -339,10 +345,10 @@ t.test('a connection whose container lost its name before it closed is open nowh
   series.add(flow({ workload: 'busy' }, { opened: 1 }))
   series.add(flow({ port: '1' }, { opened: 1 }))
   series.add(flow({}, { opened: 1 }))
-  series.snapshot(0)
+  await shot(series, 0)
   series.add(flow({ workload: 'busy' }, { sentBytes: 1 }))
   series.add(flow({ namespace: '', pod: '', container: '', workload: '', workloadKind: '' }, { closed: 1 }))
-  const { flows } = series.snapshot(0)
+  const { flows } = await shot(series, 0)
   t.equal(sum(flows, 'orb8_active_flows'), 2)
   t.equal(sum(flows, 'orb8_active_flows', { workload: 'web', port: '5432' }), 0)
   t.equal(sum(flows, 'orb8_active_flows', { workload: 'busy' }), 1)
@@ -351,16 +357,16 @@ t.test('a connection whose container lost its name before it closed is open nowh
 t.test('a close whose open nobody saw shows no connection, rather than less than none', async (t) => {
   const series = store()
   series.add(flow({}, { closed: 1 }))
-  t.equal(sum(series.snapshot(0).flows, 'orb8_active_flows'), 0)
+  t.equal(sum((await shot(series, 0)).flows, 'orb8_active_flows'), 0)
 })
 
 t.test('a close that is added before its open, within one collection, takes nothing from anybody', async (t) => {
   const series = store()
   series.add(flow({ port: '1' }, { opened: 1 }))
-  series.snapshot(0)
+  await shot(series, 0)
   series.add(flow({ port: '2' }, { closed: 1 }))
   series.add(flow({ port: '2' }, { opened: 1 }))
-  const { flows } = series.snapshot(0)
+  const { flows } = await shot(series, 0)
   t.equal(sum(flows, 'orb8_active_flows', { port: '1' }), 1)
   t.equal(sum(flows, 'orb8_active_flows', { port: '2' }), 0)
 })
@@ -519,10 +525,10 @@ for (const flowLabels of SUBSETS) {
           const flows = round < 11 ? Array.from({ length: random(60) }, node.next) : node.settling()
           for (const flow of flows) series.add(flow)
           added.push(...flows)
-          const snapshot = series.snapshot(round)
+          const snapshot = await shot(series, round)
           found.push(...faults(snapshot, limit, series.stats().series, shown), ...openFaults(snapshot, node.openOf))
         }
-        const last = series.snapshot(12)
+        const last = await shot(series, 12)
         found.push(...workloadFaults(last, added), ...containerFaults(last, added))
         if (series.stats().attributedBytes.cgroup !== total(added, COUNTERS.orb8_flow_bytes_total)) found.push('not all bytes attributed')
         t.same(found, [], `limit ${limit}, seed ${seed}`)
@@ -543,13 +549,13 @@ t.test('random expiry: nothing falls while it lives, open connections stay true,
       for (let round = 0; round < 40; round++) {
         for (let count = random(4) === 0 ? 0 : random(12); count > 0; count--) series.add(node.next())
         nowMs += random(20)
-        const snapshot = series.snapshot(round)
+        const snapshot = await shot(series, round)
         found.push(...faults(snapshot, limit, series.stats().series, shown), ...openFaults(snapshot, node.openOf))
       }
       for (const workload of WORKLOADS) series.add(flow({ workload, peerKind: 'unknown', port: '99' }, { closed: node.openOf(workload) }))
-      series.snapshot(41)
+      await shot(series, 41)
       nowMs += 30
-      const last = series.snapshot(42)
+      const last = await shot(series, 42)
       if (last.flows.rows.length + last.containers.rows.length > 0) found.push('rows stay')
       if (series.stats().series !== 0) found.push('lines stay taken')
       t.same(found, [], `limit ${limit}, seed ${seed}`)

@@ -1,152 +1,108 @@
 import t from 'tap'
-import type { FlowCounts } from '../../src/model.ts'
-import { flowColumns } from '../../src/store/columns.ts'
-import { flowLabelSet } from '../../src/store/labels.ts'
+import { RTT } from '../../src/metrics.ts'
+import { DROP_COLUMNS, FAILURE_COLUMNS, timeColumns } from '../../src/store/columns.ts'
+import { ownerLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import type { Row } from '../../src/store/row.ts'
-import { Table } from '../../src/store/table.ts'
+import { TallyTable } from '../../src/store/tally-table.ts'
 
-const NOTHING: FlowCounts = {
-  sentBytes: 0,
-  receivedBytes: 0,
-  sentPackets: 0,
-  receivedPackets: 0,
-  opened: 0,
-  adopted: 0,
-  closed: 0,
-  retransmitted: 0,
-}
-
-function table(direction = true) {
-  const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0 })
-  const table = new Table(flowLabelSet(['workload', 'protocol', 'peer_kind']), flowColumns(direction), ledger, 1)
+function table(columns = DROP_COLUMNS) {
+  const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0, tallied: new Set([1]) })
+  const table = new TallyTable(ownerLabelSet(), columns, ledger, 1)
   let id = 0
-  const make = (workload: string, protocol = 'tcp') => {
-    const labels = ['', '', '', workload, protocol, 'external']
-    return table.make({ id: ++id, labels, startMs: 5 }, 8) as Row
-  }
+  const make = (workload: string) => table.make({ id: ++id, labels: ['', '', '', workload, ''], startMs: 5 }, 8) as Row
   return { table, ledger, make }
 }
 
 t.test('rows are found by their key until they leave', async (t) => {
-  const { table: flows, make } = table()
+  const { table: drops, make } = table()
   const row = make('web')
-  t.equal(flows.find(row.key), row)
-  flows.sweep(0, 100)
-  t.same(flows.sweep(99, 100), [])
-  t.same(flows.sweep(100, 100), [row])
+  t.equal(drops.find(row.key), row)
+  drops.sweep(0, 100)
+  t.same(drops.sweep(99, 100), [])
+  t.same(drops.sweep(100, 100), [row])
   t.ok(row.gone)
-  t.equal(flows.find(row.key), undefined)
-  t.equal(flows.publish().rows.length, 0)
+  t.equal(drops.find(row.key), undefined)
+  t.equal(drops.publish().rows.length, 0)
 })
 
 t.test('a sweep long after the last does not take a row that moved in between', async (t) => {
-  const { table: flows, make } = table()
+  const { table: drops, make } = table()
   const row = make('web')
-  flows.sweep(0, 100)
-  flows.add(row, { ...NOTHING, sentBytes: 1 })
-  t.same(flows.sweep(1_000_000, 100), [])
-  t.same(flows.sweep(1_000_099, 100), [])
+  drops.sweep(0, 100)
+  drops.add(row, [1, 0])
+  t.same(drops.sweep(1_000_000, 100), [])
+  t.same(drops.sweep(1_000_099, 100), [])
 })
 
-t.test('a row with open connections does not leave, however still', async (t) => {
-  const { table: flows, make } = table()
-  const row = make('web')
-  flows.add(row, { ...NOTHING, adopted: 1 })
-  flows.sweep(0, 100)
-  t.same(flows.sweep(1000, 100), [])
-  flows.add(row, { ...NOTHING, closed: 1 })
-  t.same(flows.sweep(2000, 100), [])
-  t.same(flows.sweep(2100, 100), [row])
-})
-
-t.test('rows that left give their slots back', async (t) => {
-  const { table: flows, ledger, make } = table()
-  flows.add(make('a'), { ...NOTHING, sentBytes: 9, receivedPackets: 9, opened: 1, closed: 1 })
+t.test('rows that left give their slots back, of zeroes', async (t) => {
+  const { table: drops, ledger, make } = table()
+  drops.add(make('a'), [9, 9])
   t.equal(ledger.used, 1)
-  flows.sweep(0, 0)
-  flows.sweep(0, 0)
+  drops.sweep(0, 0)
+  drops.sweep(0, 0)
   t.equal(ledger.used, 0)
   make('b')
   t.equal(ledger.used, 1)
-  t.same([...flows.publish().values], [0, 0, 0, 0, 0, 0, 0, 0])
+  t.same([...drops.publish().values], [0, 0])
 })
 
-t.test('rows that were made and taken back were never there, and nobody owes what they owed', async (t) => {
-  const { table: flows, ledger, make } = table()
+t.test('rows that were made and taken back were never there', async (t) => {
+  const { table: drops, ledger, make } = table()
   const stays = make('a')
   const goes = make('b')
-  flows.add(goes, { ...NOTHING, closed: 3 })
+  drops.add(goes, [3, 0])
   ledger.rollback()
-  flows.unmake(new Set([goes]))
+  drops.unmake(new Set([goes]))
   t.ok(goes.gone)
-  t.equal(flows.find(goes.key), undefined)
-  t.equal(flows.find(stays.key), stays)
+  t.equal(drops.find(goes.key), undefined)
+  t.equal(drops.find(stays.key), stays)
   t.equal(ledger.used, 1)
-  flows.add(stays, { ...NOTHING, opened: 5 })
-  flows.sweep(0, 100)
-  t.equal(flows.publish().values[4], 5)
 })
 
-t.test('of two that owe the older is paid first, whichever was added first: a restart must not matter', async (t) => {
-  const { table: flows, make } = table()
-  const [older, younger, giver] = [make('a'), make('b'), make('c')]
-  flows.add(younger, { ...NOTHING, closed: 1 })
-  flows.add(older, { ...NOTHING, closed: 1 })
-  flows.add(giver, { ...NOTHING, adopted: 1 })
-  flows.sweep(0, 100)
-  for (const row of [older, younger]) flows.add(row, { ...NOTHING, opened: 1 })
-  const { values, columns } = flows.publish()
-  t.same(
-    [0, 1, 2].map((row) => values[row * columns.length + 4]),
-    [1, 0, 0],
-  )
-})
-
-t.test('each count has its place in the row, both ways told apart or summed', async (t) => {
-  const counts = {
-    sentBytes: 1,
-    receivedBytes: 20,
-    sentPackets: 300,
-    receivedPackets: 4000,
-    opened: 7,
-    adopted: 2,
-    closed: 4,
-    retransmitted: 6,
+t.test('copies are true whatever came, moved and left between them', async (t) => {
+  const { table: drops, make } = table()
+  const rows = ['a', 'b', 'c', 'd'].map(make)
+  const shown = () => {
+    const { rows, values } = drops.publish()
+    return rows.map(({ labels }, at) => `${labels[3]} ${values[at * 2]} ${values[at * 2 + 1]}`)
   }
-  const apart = table()
-  apart.table.add(apart.make('web'), counts)
-  t.same([...apart.table.publish().values], [1, 20, 300, 4000, 5, 7, 4, 6])
-  const summed = table(false)
-  summed.table.add(summed.make('web'), counts)
-  t.same([...summed.table.publish().values], [21, 4300, 5, 7, 4, 6])
+  rows.forEach((row, index) => {
+    drops.add(row, [index, 10 * index])
+  })
+  t.same(shown(), ['a 0 0', 'b 1 10', 'c 2 20', 'd 3 30'])
+  t.same(shown(), ['a 0 0', 'b 1 10', 'c 2 20', 'd 3 30'])
+  drops.sweep(0, 100)
+  drops.add(rows[1] as Row, [100, 0])
+  drops.add(rows[3] as Row, [0, 100])
+  // The first and the third are idle.
+  drops.sweep(100, 100)
+  drops.add(make('e'), [7, 7])
+  drops.add(rows[3] as Row, [1, 0])
+  t.same(shown(), ['b 101 10', 'd 4 130', 'e 7 7'])
+  t.same(shown(), ['b 101 10', 'd 4 130', 'e 7 7'])
 })
 
-t.test('a copy says which rows have samples of TCP, and does not change with what comes later', async (t) => {
-  const { table: flows, make } = table()
-  const web = make('web')
-  flows.add(web, { ...NOTHING, sentBytes: 5 })
-  flows.add(make('web', 'udp'), { ...NOTHING, sentBytes: 6 })
-  const copy = flows.publish()
-  flows.add(web, { ...NOTHING, sentBytes: 5 })
-  make('third')
-  t.same([...copy.tcp], [1, 0])
-  t.equal(copy.values[0], 5)
-  t.equal(copy.values.length, 2 * copy.columns.length)
+t.test('a copy does not change with what comes later', async (t) => {
+  const { table: drops, make } = table()
+  const row = make('web')
+  drops.add(row, [5, 6])
+  const copy = drops.publish()
+  drops.add(row, [1, 1])
+  make('other')
+  drops.publish()
+  t.same([...copy.values], [5, 6])
   t.same(
-    copy.rows.map((row) => row.labels),
-    [
-      ['', '', '', 'web', 'tcp', 'external'],
-      ['', '', '', 'web', 'udp', 'external'],
-    ],
+    copy.rows.map(({ labels }) => labels),
+    [['', '', '', 'web', '']],
   )
-  t.same(copy.labelNames, ['namespace', 'pod', 'container', 'workload', 'protocol', 'peer_kind'])
+  t.same(copy.labelNames, ['namespace', 'pod', 'container', 'workload', 'workload_kind'])
 })
 
-t.test('lines of a row without TCP are fewer', async (t) => {
-  const { table: flows } = table()
-  t.equal(flows.linesOf(['', '', '', 'web', 'tcp', 'pod']), 8)
-  t.equal(flows.linesOf(['', '', '', 'web', 'udp', 'pod']), 4)
-  t.equal(table(false).table.linesOf(['', '', '', 'web', 'udp', 'pod']), 2)
+t.test('lines of a row: one a column, and a count with a histogram’s sum', async (t) => {
+  const values = ['', '', '', 'web', '']
+  t.equal(table(DROP_COLUMNS).table.linesOf(values), 2)
+  t.equal(table(FAILURE_COLUMNS).table.linesOf(values), 6)
+  t.equal(table(timeColumns(RTT)).table.linesOf(values), 14)
 })

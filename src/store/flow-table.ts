@@ -1,0 +1,82 @@
+// Rows of what flows did: adds to them, and keeps their open connections true. Knows nothing of limits, nor which flow belongs to
+// which row.
+import type { FlowCounts, SeriesRow } from '../model.ts'
+import type { Column } from './columns.ts'
+import type { LabelSet } from './labels.ts'
+import type { Ledger } from './ledger.ts'
+import { MEASURES, type Slot } from './numbers.ts'
+import type { Row } from './row.ts'
+import { type Likeness, settle } from './settle.ts'
+import { Table } from './table.ts'
+
+const { sentBytes, receivedBytes, sentPackets, receivedPackets, active, opened, closed, retransmitted } = MEASURES
+
+export class FlowTable extends Table {
+  readonly #measures: readonly Column['measures'][]
+  readonly #likenesses: readonly Likeness[]
+  /** Rows that closed more connections than they opened: a subset of the rows. */
+  #owing: Set<Row> = new Set()
+
+  constructor(labels: LabelSet, columns: readonly Column[], ledger: Ledger, kind: number) {
+    super(
+      labels,
+      columns.map((column) => column.series),
+      ledger,
+      kind,
+    )
+    this.#measures = columns.map((column) => column.measures)
+    this.#likenesses = [(row) => row.family, (row) => labels.farEnd(row.series.labels), () => '']
+  }
+
+  add(row: Row, counts: FlowCounts): void {
+    const { numbers } = this
+    const { slot } = row
+    row.moved = true
+    row.stale = true
+    numbers.add(slot, sentBytes, counts.sentBytes)
+    numbers.add(slot, receivedBytes, counts.receivedBytes)
+    numbers.add(slot, sentPackets, counts.sentPackets)
+    numbers.add(slot, receivedPackets, counts.receivedPackets)
+    if (!row.tcp) return
+    numbers.add(slot, active, counts.opened + counts.adopted - counts.closed)
+    numbers.add(slot, opened, counts.opened)
+    numbers.add(slot, closed, counts.closed)
+    numbers.add(slot, retransmitted, counts.retransmitted)
+    if (numbers.total(slot, active) < 0) this.#owing.add(row)
+  }
+
+  override restore(series: SeriesRow, slot: Slot, lines: number, nowMs: number): Row {
+    const row = super.restore(series, slot, lines, nowMs)
+    if (this.numbers.total(slot, active) < 0) this.#owing.add(row)
+    return row
+  }
+
+  override unmake(made: ReadonlySet<Row>): void {
+    super.unmake(made)
+    this.#owing = new Set(this.rows.filter((row) => this.numbers.total(row.slot, active) < 0))
+  }
+
+  /** Settles open connections first. */
+  override sweep(nowMs: number, idleMs: number): readonly Row[] {
+    const owing = new Set([...this.#owing].sort((one, other) => one.series.id - other.series.id))
+    settle(owing, this.rows, this.#likenesses, this.numbers)
+    this.#owing = owing
+    const left = super.sweep(nowMs, idleMs)
+    for (const row of left) owing.delete(row)
+    return left
+  }
+
+  protected override write(row: Row, into: Float64Array, at: number): void {
+    const { numbers } = this
+    let to = at
+    for (const [first, second] of this.#measures) {
+      if (first === active) into[to++] = Math.max(0, numbers.total(row.slot, active))
+      else into[to++] = numbers.publish(row.slot, first) + (second === undefined ? 0 : numbers.publish(row.slot, second))
+    }
+  }
+
+  /** One with open connections is not idle. */
+  protected override stays(row: Row): boolean {
+    return this.numbers.total(row.slot, active) > 0
+  }
+}
