@@ -60,7 +60,7 @@ export interface CollectorOptions {
   /** Receives every flow once, in slices between which the event loop runs. */
   readonly take: (flows: readonly Flow[]) => Promise<void> | void
   /** Called at each step of a collection, before it. */
-  readonly step?: (name: Step) => void
+  readonly step?: ((name: Step) => void) | undefined
   /** ms since the epoch. */
   readonly now?: () => number
 }
@@ -152,6 +152,8 @@ export class FlowCollector {
   #held: readonly HeldFlows[]
   readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
   readonly #gapSeconds: Kept
+  /** Not committed yet. */
+  #gapMs = 0
 
   constructor({ source, ledger, take, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
     this.#source = source
@@ -168,7 +170,8 @@ export class FlowCollector {
 
   /** Throws KernelError: the next collection then takes up what this one left. */
   async collect(): Promise<Collected> {
-    const gapMs = await this.#source.beat()
+    this.#gapMs += await this.#source.beat()
+    const gapMs = this.#gapMs
     await this.#finish()
     this.#step('walk')
     await this.#source.walk()
@@ -206,6 +209,7 @@ export class FlowCollector {
     if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
     this.#step('commit')
     await this.#ledger.commit(this.#now())
+    this.#gapMs -= gapMs
     this.#begins = false
     await this.#empty()
     return entries

@@ -153,6 +153,7 @@ export function createStore(options: StoreOptions): Store {
     snapshot(nowMs) {
       if (options.memory === undefined) commit(nowMs)
       if (phase !== 'between') throw new Error('nothing can be shown before it is committed')
+      for (const table of [flows, containers]) table.startBy(nowMs)
       return { timeMs: nowMs, flows: flows.publish(), containers: containers.publish() }
     },
 

@@ -23,6 +23,8 @@ export class Table {
   #rows: Row[] = []
   /** All of a copy but its values, while no row comes or goes. */
   #listed: Omit<SeriesTable, 'values'> | undefined
+  /** No row starts later, ms since the epoch. */
+  #lastStartMs = 0
   /** Rows that closed more connections than they opened: a subset of the rows. */
   #owing: Set<Row> = new Set()
 
@@ -111,6 +113,17 @@ export class Table {
     return left
   }
 
+  /**
+   * The wall clock was set back to `nowMs`, ms since the epoch: no row starts later than what it is published with. Done once for each
+   * row, so that its start does not move with every copy.
+   */
+  startBy(nowMs: number): void {
+    if (this.#lastStartMs <= nowMs) return
+    for (const row of this.#rows) if (row.series.startMs > nowMs) row.series = { ...row.series, startMs: nowMs }
+    this.#lastStartMs = nowMs
+    this.#listed = undefined
+  }
+
   /** A copy that later adds do not change. */
   publish(): SeriesTable {
     const numbers = this.#numbers
@@ -142,6 +155,7 @@ export class Table {
     const row: Row = { series, key, family, slot, tcp, catchAll, lines, moved, gone: false }
     this.#byKey.set(key, row)
     this.#rows.push(row)
+    this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
     this.#listed = undefined
     return row
   }
