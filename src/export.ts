@@ -105,13 +105,15 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   ])
 
   const collect = collection(config, counting, cgroups, self, log, world)
-  rounds = createRounds(async () => {
-    const snapshot = await collect()
-    recent.add(snapshot)
-    collected = true
-    return snapshot
-  })
-  undo.push(collectEvery(config.collectIntervalMs, rounds, log))
+  rounds = createRounds(
+    toldOf(log, async () => {
+      const snapshot = await collect()
+      recent.add(snapshot)
+      collected = true
+      return snapshot
+    }),
+  )
+  undo.push(collectEvery(config.collectIntervalMs, rounds))
   started.resolve(rounds)
   keepYoungHeapSmall()
   log.info({ address: shownAddress(server) }, 'listening')
@@ -208,21 +210,29 @@ function tellTotals(self: Self, totals: Totals): void {
   self.flowOverflow(totals.overflowFlows, totals.overflowBytes)
 }
 
-/** Collects now and in the background, told in the log once per change. Returns what ends it. */
-function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>, log: Logger): () => Promise<void> {
+/** Whoever asked for it, a collection that fails is told in the log, once per change. */
+function toldOf<T>(log: Logger, collect: () => Promise<T>): () => Promise<T> {
   let failing = ''
-  let last: Promise<void> = Promise.resolve()
+  return async () => {
+    try {
+      const collected = await collect()
+      if (failing !== '') log.info('collecting works again')
+      failing = ''
+      return collected
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== failing) log.error({ err: error }, 'a collection failed')
+      failing = message
+      throw error
+    }
+  }
+}
+
+/** Collects now and in the background. Returns what ends it. */
+function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve()
   const collect = (): void => {
-    last = rounds.join().then(
-      () => {
-        if (failing !== '') log.info('collecting works again')
-        failing = ''
-      },
-      (error: Error) => {
-        if (error.message !== failing) log.error({ err: error }, 'a collection failed')
-        failing = error.message
-      },
-    )
+    last = rounds.join().catch(() => undefined)
   }
   const timer = setInterval(collect, intervalMs)
   collect()
