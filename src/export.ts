@@ -28,8 +28,18 @@ const LAST_COLLECTION_MS = 3000
 /** Interfaces come and go with pods; the trie only has to follow within a minute. */
 const PREFIX_REFRESH_MS = 10_000
 
+/** What the exporter asks the time, and whom it tells where it is: for tests. */
+export interface World {
+  /** Called before each step of a collection. */
+  readonly step?: (name: Step) => void
+  /** CLOCK_MONOTONIC, ns: the programs measure by it how long nobody has read. */
+  readonly nowNs?: () => bigint
+  /** ms since the epoch. */
+  readonly nowMs?: () => number
+}
+
 /** Runs until SIGTERM or SIGINT, then lets everything go and ends the process with 0. Throws Orb8Error where it cannot start. */
-export async function runExporter(config: Config, warnings: readonly string[], step?: (name: Step) => void): Promise<void> {
+export async function runExporter(config: Config, warnings: readonly string[], world: World = {}): Promise<void> {
   const log = createLogger(config.logLevel)
   for (const warning of warnings) log.warn(warning)
   const undo: (() => Promise<void> | void)[] = []
@@ -38,7 +48,7 @@ export async function runExporter(config: Config, warnings: readonly string[], s
     undo.length = 0
   }
   try {
-    await start(config, log, undo, step)
+    await start(config, log, undo, world)
   } catch (error) {
     await end()
     throw error
@@ -57,12 +67,7 @@ export async function runExporter(config: Config, warnings: readonly string[], s
   }
 }
 
-async function start(
-  config: Config,
-  log: Logger,
-  undo: (() => Promise<void> | void)[],
-  step: ((name: Step) => void) | undefined,
-): Promise<void> {
+async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<void> {
   returnBigBuffers()
   const pins = openPins(config)
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
@@ -93,28 +98,37 @@ async function start(
       undo.push(() => index.close())
       return index
     }),
-    load(config, root.path, pins, self, log).then((loaded) => {
+    load(config, root.path, pins, self, log, world).then((loaded) => {
       undo.push(async () => loaded[Symbol.asyncDispose]())
       return loaded
     }),
   ])
 
-  const collect = collection(config, counting, cgroups, self, log, step)
-  rounds = createRounds(async () => {
-    const snapshot = await collect()
-    recent.add(snapshot)
-    collected = true
-    return snapshot
-  })
-  undo.push(collectEvery(config.collectIntervalMs, rounds, log))
+  const collect = collection(config, counting, cgroups, self, log, world)
+  rounds = createRounds(
+    toldOf(log, async () => {
+      const snapshot = await collect()
+      recent.add(snapshot)
+      collected = true
+      return snapshot
+    }),
+  )
+  undo.push(collectEvery(config.collectIntervalMs, rounds))
   started.resolve(rounds)
   keepYoungHeapSmall()
   log.info({ address: shownAddress(server) }, 'listening')
 }
 
-async function load(config: Config, cgroupRoot: string, pins: PinDirectory | undefined, self: Self, log: Logger): Promise<Counting> {
+async function load(
+  config: Config,
+  cgroupRoot: string,
+  pins: PinDirectory | undefined,
+  self: Self,
+  log: Logger,
+  { nowNs }: World,
+): Promise<Counting> {
   const began = performance.now()
-  const counting = await startCounting(config, cgroupRoot, pins)
+  const counting = await startCounting(config, cgroupRoot, pins, { now: nowNs })
   const { datapath } = counting
   const seconds = (performance.now() - began) / 1000
   self.loadSeconds(seconds)
@@ -132,12 +146,12 @@ function collection(
   cgroups: CgroupIndex,
   self: Self,
   log: Logger,
-  step: ((name: Step) => void) | undefined,
+  { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
 ): () => Promise<Snapshot> {
   const { datapath, pins } = counting
   const hostAddresses = createHostAddresses()
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const { store, begins, reason } = openStore(config, counting)
+  const { store, begins, reason } = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
   if (pins !== undefined) tellOpening(reason, log)
   const take = async (flows: readonly Flow[]): Promise<void> => {
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
@@ -147,14 +161,7 @@ function collection(
     await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
     for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
   }
-  const collector = new FlowCollector({
-    source: datapath,
-    ledger: store,
-    begins,
-    take,
-    takeHealth,
-    ...(step === undefined ? {} : { step }),
-  })
+  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, takeHealth, step, now: nowMs })
   let prefixesMs = performance.now()
   let pinned = true
 
@@ -175,9 +182,7 @@ function collection(
     self.mapEntries('health', entries.health)
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
-    const endMs = Date.now()
-    await store.commit(endMs)
-    const snapshot = store.snapshot(endMs)
+    const snapshot = store.snapshot(nowMs())
     const stats = store.stats()
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)
@@ -210,21 +215,29 @@ function tellTotals(self: Self, totals: Totals): void {
   self.flowOverflow(totals.overflowFlows, totals.overflowBytes)
 }
 
-/** Collects now and in the background, told in the log once per change. Returns what ends it. */
-function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>, log: Logger): () => Promise<void> {
+/** Whoever asked for it, a collection that fails is told in the log, once per change. */
+function toldOf<T>(log: Logger, collect: () => Promise<T>): () => Promise<T> {
   let failing = ''
-  let last: Promise<void> = Promise.resolve()
+  return async () => {
+    try {
+      const collected = await collect()
+      if (failing !== '') log.info('collecting works again')
+      failing = ''
+      return collected
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== failing) log.error({ err: error }, 'a collection failed')
+      failing = message
+      throw error
+    }
+  }
+}
+
+/** Collects now and in the background. Returns what ends it. */
+function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve()
   const collect = (): void => {
-    last = rounds.join().then(
-      () => {
-        if (failing !== '') log.info('collecting works again')
-        failing = ''
-      },
-      (error: Error) => {
-        if (error.message !== failing) log.error({ err: error }, 'a collection failed')
-        failing = error.message
-      },
-    )
+    last = rounds.join().catch(() => undefined)
   }
   const timer = setInterval(collect, intervalMs)
   collect()

@@ -66,7 +66,7 @@ export interface CollectorOptions {
   /** The same of what was seen of their health. */
   readonly takeHealth: (health: readonly FlowHealth[]) => Promise<void> | void
   /** Called at each step of a collection, before it. */
-  readonly step?: (name: Step) => void
+  readonly step?: ((name: Step) => void) | undefined
   /** ms since the epoch. */
   readonly now?: () => number
 }
@@ -164,6 +164,8 @@ export class FlowCollector {
   readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
   readonly #nodeHealth: readonly Kept[]
   readonly #gapSeconds: Kept
+  /** Not committed yet. */
+  #gapMs = 0
 
   constructor({ source, ledger, take, takeHealth, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
     this.#source = source
@@ -182,7 +184,8 @@ export class FlowCollector {
 
   /** Throws KernelError: the next collection then takes up what this one left. */
   async collect(): Promise<Collected> {
-    const gapMs = await this.#source.beat()
+    this.#gapMs += await this.#source.beat()
+    const gapMs = this.#gapMs
     await this.#finish()
     this.#step('walk')
     await this.#source.walk()
@@ -226,6 +229,7 @@ export class FlowCollector {
     if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
     this.#step('commit')
     await this.#ledger.commit(this.#now())
+    this.#gapMs -= gapMs
     this.#begins = false
     await this.#empty()
     return entries

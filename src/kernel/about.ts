@@ -32,7 +32,8 @@ export function readAbout(pins: PinDirectory): About | undefined {
   if (fd === undefined) return undefined
   try {
     const text = readValue(fd, Buffer.alloc(BYTES))
-    return JSON.parse(text.toString('utf8', 0, Math.max(text.indexOf(0), 0))) as About
+    const about = JSON.parse(text.toString('utf8', 0, Math.max(text.indexOf(0), 0))) as About | null
+    return Array.isArray(about?.programs) && Array.isArray(about.refused) ? about : undefined
   } catch {
     return undefined
   } finally {

@@ -22,15 +22,25 @@ export class Control {
     readValue(map, this.#words)
   }
 
-  /** Somebody reads. Returns since when nobody had, in ms, where the programs rested meanwhile; else 0. */
+  /** Has nobody ever read? */
+  get isUnread(): boolean {
+    return this.#words.readBigUInt64LE(CONTROL.heartbeat) === 0n
+  }
+
+  /**
+   * Somebody reads: the programs count. Returns for how long nobody had, in ms, where they rested meanwhile; else 0. Such a gap is told
+   * again, also to another process, until `endGap`.
+   */
   beat(): number {
-    const now = this.#now()
-    const last = this.#words.readBigUInt64LE(CONTROL.heartbeat)
-    const away = last === 0n ? 0n : now - last
-    this.#words.writeBigUInt64LE(now, CONTROL.heartbeat)
-    this.#words.writeBigUInt64LE(PATIENCE_NS, CONTROL.patience)
-    writeValue(this.#map, this.#words)
+    const away = this.isUnread ? 0n : this.#now() - this.#words.readBigUInt64LE(CONTROL.heartbeat)
+    if (away > PATIENCE_NS) this.#write({ patience: 0n })
+    else this.#write({ heartbeat: this.#now(), patience: PATIENCE_NS })
     return away > PATIENCE_NS ? Number(away / 1_000_000n) : 0
+  }
+
+  /** What was opened in the gap has been taken up. */
+  endGap(): void {
+    this.#write({ heartbeat: this.#now(), patience: PATIENCE_NS })
   }
 
   /** In which keys of TCP are counted now: see `take_news` in bpf/connection.h. */
@@ -41,12 +51,18 @@ export class Control {
   /** What is counted from here on belongs to numbers that begin at 0: every open connection is told again. */
   beginEpoch(): void {
     this.#words.writeUInt32LE(this.epoch + 1, CONTROL.epoch)
-    writeValue(this.#map, this.#words)
+    this.#write({})
   }
 
   /** Connections without storage are taken up at their packets for ten minutes. */
   adopt(): void {
-    this.#words.writeBigUInt64LE(this.#now() + ADOPTION_NS, CONTROL.adoptUntil)
-    writeValue(this.#map, this.#words)
+    this.#write({ adoptUntil: this.#now() + ADOPTION_NS })
+  }
+
+  #write(words: Partial<Record<'adoptUntil' | 'heartbeat' | 'patience', bigint>>): void {
+    const next = Buffer.from(this.#words)
+    for (const [name, word] of Object.entries(words)) next.writeBigUInt64LE(word, CONTROL[name as keyof typeof words])
+    writeValue(this.#map, next)
+    next.copy(this.#words)
   }
 }

@@ -3,6 +3,8 @@ import { check, errnoName, type Fd, inThread, inThreadErrno, kernelError, libbpf
 
 /** A read of a long walk returns after every 16k objects; each writes a byte. */
 const BUFFER_BYTES = 4096
+/** Reads in a row that the kernel breaks off: each has gone past a million objects. */
+const TRIES = 1000
 
 /** Opens one pass of the iterator behind `link` and reads it to its end. Throws KernelError. */
 export async function runIterator(name: string, link: Fd): Promise<void> {
@@ -10,11 +12,12 @@ export async function runIterator(name: string, link: Fd): Promise<void> {
   const fd = check(`start ${name}`, await inThread(bpf.bpf_iter_create, link))
   const buffer = Buffer.alloc(BUFFER_BYTES)
   try {
-    for (;;) {
+    for (let tries = 0; ; ) {
       const read = await inThreadErrno(libc.read, fd, buffer, BUFFER_BYTES)
       if (read === 0) return
-      if (read > 0 || errnoName(read) === 'EAGAIN' || errnoName(read) === 'EINTR') continue
-      throw kernelError(`run ${name}`, read)
+      tries = read > 0 ? 0 : tries + 1
+      const brokenOff = read > 0 || errnoName(read) === 'EAGAIN' || errnoName(read) === 'EINTR'
+      if (!brokenOff || tries > TRIES) throw kernelError(`run ${name}`, read)
     }
   } finally {
     libc.close(fd)

@@ -2,6 +2,7 @@
 import { KernelError } from '../errors.ts'
 import { type Fd, libbpf } from './libbpf.ts'
 import { makeArray, mapMemory } from './made-maps.ts'
+import { mapInfo } from './maps.ts'
 import type { PinDirectory } from './pins.ts'
 
 const HEADER_BYTES = 4096
@@ -53,7 +54,11 @@ export class LedgerMaps {
 
   #open(name: string, bytes: number): ArrayBuffer | undefined {
     const fd = this.#pins.get(name)
-    return fd === undefined ? undefined : take(name, fd, bytes)
+    if (fd === undefined) return undefined
+    const { valueSize, maxEntries } = mapInfo(fd)
+    if (valueSize * maxEntries === bytes) return take(name, fd, bytes)
+    libbpf().libc.close(fd) // somebody else's, or of another build: a new one takes its place
+    return undefined
   }
 
   /** Where the pin is refused (a directory that was deleted) the memory serves this process alone: the next finds it missing. */

@@ -3,6 +3,10 @@ import { check, errnoName, type Fd, inThread, kernelError, libbpf } from './libb
 
 /** Entries read by one call: under 1 ms of a pool thread, and little enough for the event loop to take in at once. */
 const BATCH = 1024
+/** As far as a batch grows where a bucket of the map is larger: 7 MiB of flows. Hashing makes it all but impossible. */
+const MOST = 65_536
+/** Calls in a row that the kernel breaks off. */
+const TRIES = 1000
 /** The kernel's resume token of a hash map is 4 bytes; room for more costs nothing. */
 const TOKEN_BYTES = 16
 
@@ -15,15 +19,11 @@ export interface MapBatch {
 
 /** Reads and empties hash maps of one shape, batch by batch, through buffers that it keeps. One pass at a time. */
 export class MapDrain {
-  readonly #keys: Buffer
-  readonly #values: Buffer
+  readonly #room: Room
   readonly #tokens = [Buffer.alloc(TOKEN_BYTES), Buffer.alloc(TOKEN_BYTES)] as const
-  readonly #batch: number
 
   constructor(keySize: number, valueSize: number, batch: number = BATCH) {
-    this.#batch = batch
-    this.#keys = Buffer.alloc(keySize * batch)
-    this.#values = Buffer.alloc(valueSize * batch)
+    this.#room = new Room(keySize, valueSize, batch)
   }
 
   /** Every entry of the map, which nobody else may write to meanwhile. */
@@ -38,19 +38,46 @@ export class MapDrain {
 
   async *#pass(deed: string, call: Parameters<typeof inThread>[0], map: Fd): AsyncGenerator<MapBatch> {
     const [tokenIn, tokenOut] = this.#tokens
+    let room = this.#room
     let first = true
-    for (;;) {
-      const count = [this.#batch]
-      const result = await inThread(call, map, first ? null : tokenIn, tokenOut, this.#keys, this.#values, count, null)
+    for (let tries = 0; ; ) {
+      const count = [room.entries]
+      const result = await inThread(call, map, first ? null : tokenIn, tokenOut, room.keys, room.values, count, null)
       const code = result < 0 ? errnoName(result) : ''
-      if (code === 'EINTR' || code === 'EAGAIN') continue
-      // ENOENT is the end of the map, with a valid count. ENOSPC: a bucket larger than the batch, which hashing makes impossible.
+      if ((code === 'EINTR' || code === 'EAGAIN') && ++tries <= TRIES) continue
+      if (code === 'ENOSPC' && room.entries < MOST) {
+        room = room.doubled()
+        continue
+      }
+      // ENOENT is the end of the map, with a valid count.
       if (code !== '' && code !== 'ENOENT') throw kernelError(deed, result)
-      if ((count[0] ?? 0) > 0) yield { count: count[0] ?? 0, keys: this.#keys, values: this.#values }
+      if ((count[0] ?? 0) > 0) yield { count: count[0] ?? 0, keys: room.keys, values: room.values }
       if (code === 'ENOENT') return
       tokenOut.copy(tokenIn)
       first = false
+      tries = 0
     }
+  }
+}
+
+/** Buffers for a batch. */
+class Room {
+  readonly keys: Buffer
+  readonly values: Buffer
+  readonly entries: number
+  readonly #keySize: number
+  readonly #valueSize: number
+
+  constructor(keySize: number, valueSize: number, entries: number) {
+    this.#keySize = keySize
+    this.#valueSize = valueSize
+    this.entries = entries
+    this.keys = Buffer.alloc(keySize * entries)
+    this.values = Buffer.alloc(valueSize * entries)
+  }
+
+  doubled(): Room {
+    return new Room(this.#keySize, this.#valueSize, this.entries * 2)
   }
 }
 

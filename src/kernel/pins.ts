@@ -66,7 +66,11 @@ export class PinDirectory implements Disposable {
 
   /** Is the directory still the one that was opened? It can be deleted, or its file system unmounted. */
   get stands(): boolean {
-    return statSync(this.path, { throwIfNoEntry: false })?.ino === this.#inode && existsSync(join(this.path, 'about'))
+    try {
+      return statSync(this.path).ino === this.#inode && existsSync(join(this.path, 'about'))
+    } catch {
+      return false
+    }
   }
 
   /** The object pinned under the name, undefined where there is none. The caller closes the descriptor. */

@@ -33,7 +33,7 @@ export interface DatapathOptions extends InstallOptions {
   /** In force before the first socket is seen. */
   readonly prefixes?: readonly PrefixRule[]
   /** CLOCK_MONOTONIC, ns. */
-  readonly now?: () => bigint
+  readonly now?: (() => bigint) | undefined
 }
 
 /** Counters that the programs keep; only ever growing but `tracked`. */
@@ -105,7 +105,8 @@ export class SocketDatapath implements AsyncDisposable {
         await untilGone(installation.predecessors)
       }
       const datapath = new SocketDatapath(installation, prepared as unknown as Prepared, options)
-      if (takesOver || datapath.origin === 'made') await datapath.#adopt()
+      // Unread: whoever made it ended before that was done.
+      if (takesOver || datapath.origin === 'made' || datapath.#control.isUnread) await datapath.#adopt()
       return datapath
     } catch (error) {
       installation[Symbol.dispose]()
@@ -167,11 +168,13 @@ export class SocketDatapath implements AsyncDisposable {
 
   /**
    * Tells the programs that somebody reads. Returns for how long nobody had where they rested meanwhile, in ms, else 0; what was
-   * opened in the gap is then taken up.
+   * opened in the gap is then taken up. Throws KernelError: the next beat does it again.
    */
   async beat(): Promise<number> {
     const gapMs = this.#control.beat()
-    if (gapMs > 0) await this.#adopt()
+    if (gapMs === 0) return 0
+    await this.#adopt()
+    this.#control.endGap()
     return gapMs
   }
 

@@ -3,7 +3,7 @@ import type { SeriesRow } from '../model.ts'
 import type { Slot } from './numbers.ts'
 
 export interface Row {
-  readonly series: SeriesRow
+  series: SeriesRow
   readonly key: string
   /** Key of the workload's `other` row: equal for all rows of one owner and protocol. */
   readonly family: string

@@ -170,6 +170,7 @@ export function createStore(options: StoreOptions): Store {
 
     snapshot(nowMs) {
       if (phase !== 'between') throw new Error('nothing can be shown before it is committed')
+      for (const table of [...limited, ...unlimited]) table.startBy(nowMs)
       return { timeMs: nowMs, flows: flows.publish(), containers: containers.publish(), health: health.publish() }
     },
 

@@ -19,6 +19,8 @@ export abstract class Table {
   #listed: Omit<SeriesTable, 'values'> | undefined
   /** The values of the last copy: what has not changed since is taken from here. */
   #values = new Float64Array(0)
+  /** No row starts later, ms since the epoch. */
+  #lastStartMs = 0
 
   /** `kind`: of this table alone in the ledger. */
   constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number) {
@@ -83,6 +85,17 @@ export abstract class Table {
     return left
   }
 
+  /**
+   * The wall clock was set back to `nowMs`, ms since the epoch: no row starts later than what it is published with. Done once for each
+   * row, so that its start does not move with every copy.
+   */
+  startBy(nowMs: number): void {
+    if (this.#lastStartMs <= nowMs) return
+    for (const row of this.rows) if (row.series.startMs > nowMs) row.series = { ...row.series, startMs: nowMs }
+    this.#lastStartMs = nowMs
+    this.#listed = undefined
+  }
+
   /** A copy that later adds do not change. */
   publish(): SeriesTable {
     const width = this.#columns.length
@@ -119,6 +132,7 @@ export abstract class Table {
     const row: Row = { series, key, family, slot, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
     this.#byKey.set(key, row)
     this.rows.push(row)
+    this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
     this.#listed = undefined
     return row
   }

@@ -6,8 +6,8 @@ import { STEPS } from '../../src/collect/flows.ts'
 import { run } from '../harness/child.ts'
 import { expectRows, type Rows } from '../harness/ends.ts'
 import { endAfter, runCommand, runToTheEnd } from '../harness/exporter.ts'
-import { matching, parseExposition, type Scrape, sum } from '../harness/exposition.ts'
-import { flowsOf, type Row } from '../harness/flows.ts'
+import { parseExposition, type Scrape } from '../harness/exposition.ts'
+import { falls, flowsOf, type Row, whole } from '../harness/flows.ts'
 import { freePort } from '../harness/prometheus.ts'
 import { onSite, type Site } from '../harness/site.ts'
 import { close, connect, exchange } from '../harness/streams.ts'
@@ -174,35 +174,7 @@ t.test(
   }),
 )
 
-/** Every sample that fell from one scrape to the next. */
-function falls(before: Scrape, after: Scrape, names: readonly string[]): string[] {
-  return names.flatMap((name) =>
-    matching(before, name).flatMap(({ labels, value }) => {
-      const now = sum(after, name, labels)
-      return now < value ? [`${name} ${JSON.stringify(labels)}: ${value} -> ${now}`] : []
-    }),
-  )
-}
-
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** All rows of a workload as one. */
-function whole(scrape: Scrape, cgroup: { workload: string }): Row {
-  const all = { sent: 0, received: 0, opened: 0, closed: 0, open: 0 }
-  for (const row of Object.values(flowsOf(scrape, cgroup))) {
-    for (const name of Object.keys(all) as (keyof typeof all)[]) all[name] += row[name] ?? 0
-  }
-  return all
-}
-
-const COUNTERS = [
-  'orb8_flow_bytes_total',
-  'orb8_flow_packets_total',
-  'orb8_container_network_bytes_total',
-  'orb8_tcp_connections_opened_total',
-  'orb8_tcp_connections_closed_total',
-  'orb8_attributed_bytes_total',
-]
 
 /** A client that scrapes as fast as it is answered; `end` gives what fell from one scrape to the next. */
 function scraping(port: number): { readonly end: () => Promise<{ scrapes: number; fallen: string[] }> } {
@@ -218,7 +190,7 @@ function scraping(port: number): { readonly end: () => Promise<{ scrapes: number
         continue
       }
       scrapes++
-      if (last !== undefined) fallen.push(...falls(last, now, COUNTERS))
+      if (last !== undefined) fallen.push(...falls(last, now))
       last = now
     }
   }

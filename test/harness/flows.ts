@@ -59,3 +59,33 @@ export function untracked(scrape: Scrape): number {
 export function bytesOf(scrape: Scrape, { workload }: { workload: string }, direction: 'egress' | 'ingress', protocol = 'tcp'): number {
   return sum(scrape, 'orb8_flow_bytes_total', { workload, direction, protocol })
 }
+
+export type Whole = Required<Omit<Row, 'sentPackets' | 'receivedPackets'>>
+
+/** All rows of a workload as one. */
+export function whole(scrape: Scrape, cgroup: { workload: string }): Whole {
+  const all = { sent: 0, received: 0, opened: 0, closed: 0, open: 0 }
+  for (const row of Object.values(flowsOf(scrape, cgroup))) {
+    for (const name of Object.keys(all) as (keyof typeof all)[]) all[name] += row[name] ?? 0
+  }
+  return all
+}
+
+const COUNTERS = [
+  'orb8_flow_bytes_total',
+  'orb8_flow_packets_total',
+  'orb8_container_network_bytes_total',
+  'orb8_tcp_connections_opened_total',
+  'orb8_tcp_connections_closed_total',
+  'orb8_attributed_bytes_total',
+]
+
+/** Every counter that fell, or left, from one scrape to the next. */
+export function falls(before: Scrape, after: Scrape): string[] {
+  return COUNTERS.flatMap((name) =>
+    matching(before, name).flatMap(({ labels, value }) => {
+      const now = sum(after, name, labels)
+      return now < value ? [`${name} ${JSON.stringify(labels)}: ${value} -> ${now}`] : []
+    }),
+  )
+}

@@ -6,6 +6,8 @@ const [step, time] = (process.env.MORTAL_STEP ?? '').split(':')
 let seen = 0
 
 const { config, warnings } = await loadConfig({ argv: process.argv.slice(3) })
-await runExporter(config, warnings, (name) => {
-  if (name === step && ++seen === Number(time)) process.kill(process.pid, 'SIGKILL')
+await runExporter(config, warnings, {
+  step: (name) => {
+    if (name === step && ++seen === Number(time)) process.kill(process.pid, 'SIGKILL')
+  },
 })

@@ -1,6 +1,6 @@
 // Opens the store on what an earlier process left, and tells the programs where its numbers begin at 0. Counts nothing.
 import type { Config } from '../../config.ts'
-import { createStore, type Store } from '../../store/store.ts'
+import { createStore, type Store, type StoreOptions } from '../../store/store.ts'
 import type { Counting } from './start-counting.ts'
 
 export interface Opened {
@@ -12,8 +12,12 @@ export interface Opened {
 }
 
 /** Whenever the process ends in here, the next one does the same again. */
-export function openStore(config: Config, { datapath, memory, identity }: Counting): Opened {
-  const open = (): Store => createStore({ ...config, memory, identity: `${identity} ${datapath.epoch}` })
+export function openStore(
+  config: Config,
+  { datapath, memory, identity }: Counting,
+  clocks: Pick<StoreOptions, 'now' | 'startMs'> = {},
+): Opened {
+  const open = (): Store => createStore({ ...config, ...clocks, memory, identity: `${identity} ${datapath.epoch}` })
   const found = open()
   const goesOn = found.opening.restored && found.drains().committed.number > 0
   if (goesOn || datapath.origin === 'made') return { store: found, begins: false, reason: found.opening.reason }

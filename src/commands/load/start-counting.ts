@@ -28,16 +28,19 @@ export function openPins({ pinPath, pinGroup }: Config): PinDirectory | undefine
   return pinPath === undefined ? undefined : PinDirectory.open(pinPath, { group: pinGroup })
 }
 
-/** `whole`: makes the memory of all series that the limit allows. Disposes of `pins` in the end. Throws KernelError where nothing counts. */
+/**
+ * `whole`: makes the memory of all series that the limit allows. `now`: CLOCK_MONOTONIC, ns. Disposes of `pins` in the end. Throws
+ * KernelError where nothing counts.
+ */
 export async function startCounting(
   config: Config,
   cgroupRoot: string,
   pins: PinDirectory | undefined,
-  { whole = false } = {},
+  { whole = false, now }: { readonly whole?: boolean; readonly now?: (() => bigint) | undefined } = {},
 ): Promise<Counting> {
   const { flowEntries, sockets, cidrs, seriesLimit } = config
   try {
-    const datapath = await SocketDatapath.start({ cgroupRoot, flowEntries, sockets, prefixes: prefixRules(cidrs), pins })
+    const datapath = await SocketDatapath.start({ cgroupRoot, flowEntries, sockets, prefixes: prefixRules(cidrs), pins, now })
     const memory = pins === undefined ? createProcessMemory() : new LedgerMaps(pins, { chunkBytes: CHUNK_BYTES, maxChunks: MAX_CHUNKS })
     if (whole && memory instanceof LedgerMaps) memory.fill(Math.ceil((seriesLimit * SERIES_BYTES) / CHUNK_BYTES) + CHUNKS_BESIDE)
     return {
