@@ -218,9 +218,11 @@ int orb8_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 SEC("iter/bpf_sk_storage_map")
 int orb8_take_over(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
+	struct sock *sk = ctx->sk;
+
 	breathe(ctx->meta);
-	if (ctx->sk)
-		take_over(ctx->sk);
+	if (sk)
+		take_over(sk);
 	return 0;
 }
 

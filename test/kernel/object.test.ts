@@ -14,7 +14,7 @@ const compile = (name: string, directory: string): string => compileBpf(fileURLT
 t.test('every program of the socket datapath loads on this kernel', async (t) => {
   using object = loadObject(SOCKET_OBJECT, NOTHING_SET)
   t.same(object.refused, [])
-  t.equal(object.programs().size, 10)
+  t.equal(object.programs().size, 12)
 })
 
 t.test('a program that the kernel refuses is left out with the verifier words, and the rest loads', async (t) => {
@@ -26,7 +26,7 @@ t.test('a program that the kernel refuses is left out with the verifier words, a
   )
   t.match(object.refused[0]?.reason, /^EACCES: .*packet/)
   t.not(object.refused[0]?.remedy, '')
-  t.equal(object.programs().size, 10)
+  t.equal(object.programs().size, 12)
   t.notOk(object.programs().has('orb8_broken'))
 })
 
