@@ -8,7 +8,7 @@ import { Links } from './attach.ts'
 import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
 import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
 import { programId } from './maps.ts'
-import { type LoadedObject, loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+import { loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 import type { PinDirectory } from './pins.ts'
 import { describeOld } from './takeover.ts'
 
@@ -276,7 +276,10 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
     if (pins !== undefined) for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd)
     prepare(maps)
     about(false, [])
-    const refused = [...object.refused, ...attachAll(object, links, programs, cgroupRoot)]
+    const refused = [
+      ...object.refused,
+      ...attachAll({ links, programs, cgroupRoot, storage: (map) => (map === 'connections_old' ? (old as Fd) : object.fd(map)) }),
+    ]
     requireCounting(links, refused)
     const running = new Map([...programs].filter(([name]) => links.has(name)).map(([name, program]) => [name, programFd(program)]))
     if (pins !== undefined) pinPrograms(pins, running)
@@ -320,14 +323,22 @@ function pinPrograms(pins: PinDirectory, running: ReadonlyMap<string, Fd>): void
   }
 }
 
+interface Attaching {
+  readonly links: Links
+  readonly programs: ReadonlyMap<string, BpfProgram>
+  readonly cgroupRoot: string
+  /** The map of that name; libbpf calls one that was there before by the kernel's name. */
+  readonly storage: (map: string) => Fd
+}
+
 /** The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. */
-function attachAll(object: LoadedObject, links: Links, programs: ReadonlyMap<string, BpfProgram>, cgroupRoot: string): readonly Refusal[] {
+function attachAll({ links, programs, cgroupRoot, storage }: Attaching): readonly Refusal[] {
   const refused: Refusal[] = []
   for (const [name, program] of programs) {
-    const storage = STORAGE_PROGRAMS.get(name)
+    const map = STORAGE_PROGRAMS.get(name)
     try {
       if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
-      else if (storage !== undefined) links.attachToMap(name, program, object.fd(storage))
+      else if (map !== undefined) links.attachToMap(name, program, storage(map))
       else links.attach(name, program)
     } catch (error) {
       if (!(error instanceof KernelError)) throw error

@@ -2,7 +2,7 @@
 
 import { type Shape, shapesOf } from './btf.ts'
 import { type Fd, libbpf } from './libbpf.ts'
-import { makeHash } from './made-maps.ts'
+import { makeHashLike } from './made-maps.ts'
 import { MapDrain, mapInfo, putEntry } from './maps.ts'
 
 interface Copy {
@@ -11,13 +11,16 @@ interface Copy {
   readonly size: number
 }
 
-/** Hands a copy of `map` in the layout of `like` to `use`: a field that `map` lacks is zero, one that `like` lacks is left out. */
-export async function withLayout(map: Fd, like: Fd, use: (copy: Fd) => void): Promise<void> {
+/**
+ * Hands a copy of `map` in the layout of `like` to `use`: a field that `map` lacks is zero, as is `blank`, one that `like` lacks is left
+ * out.
+ */
+export async function withLayout(map: Fd, like: Fd, blank: string, use: (copy: Fd) => void): Promise<void> {
   const [from, to] = [shapesOf(map), shapesOf(like)]
   const [source, target] = [mapInfo(map), mapInfo(like)]
-  const keys = copies(from.key, to.key)
+  const keys = copies(from.key, new Map([...to.key].filter(([name]) => name !== blank)))
   const values = copies(from.value, to.value)
-  const copy = makeHash('orb8_held', target.keySize, target.valueSize, source.maxEntries)
+  const copy = makeHashLike('orb8_held', like, source.maxEntries)
   try {
     for await (const batch of new MapDrain(source.keySize, source.valueSize).read(map)) {
       for (let i = 0; i < batch.count; i++) {

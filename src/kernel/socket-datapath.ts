@@ -257,7 +257,8 @@ async function takeOver({ links, maps }: Installation, pins: PinDirectory): Prom
   links.detach('orb8_take_over')
   for (const held of heldMaps(pins)) {
     const like = maps.get(held.holds === 'flows' ? 'flows_a' : 'health_a') as Fd
-    await withLayout(held.fd, like, held.replace)
+    // Of an epoch that is over once the numbers begin.
+    await withLayout(held.fd, like, 'epoch', held.replace)
   }
   tookOver(pins)
 }

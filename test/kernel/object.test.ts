@@ -41,10 +41,10 @@ t.test('an object file that is not there is told by its path', async (t) => {
 
 t.test('a trial load names each program and leaves nothing behind', async (t) => {
   const before = loadedPrograms()
-  t.same([...tryPrograms().values()], Array(10).fill(undefined))
+  t.same([...tryPrograms().values()], Array(12).fill(undefined))
   t.same(
     (await probePrograms()).map(({ ok }) => ok),
-    Array(10).fill(true),
+    Array(12).fill(true),
   )
   t.same(loadedPrograms(), before)
 })
