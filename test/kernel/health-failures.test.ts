@@ -254,7 +254,7 @@ t.test(
       }
       await seen.collect()
       const kept = cgroups.map((cgroup) => seen.failed(cgroup, 'aborted'))
-      const lost = decodeHealth(datapath.nodeHealth(), 0).failed[CONNECT_FAILURES.indexOf('aborted')] ?? 0
+      const lost = decodeHealth(datapath.totals().nodeHealth, 0).failed[CONNECT_FAILURES.indexOf('aborted')] ?? 0
       const all = kept.reduce((sum, count) => sum + count, lost)
       t.equal(all, 1000, `${kept} by container, ${lost} by node`)
       t.equal(lost > 0, healthSpillEntries === 1)
