@@ -46,7 +46,7 @@ static __noinline int meet_listener(struct __sk_buff *skb)
 	struct health *h;
 	struct sock *sk;
 
-	if (!own)
+	if (!own || is_abandoned(bpf_ktime_get_coarse_ns()))
 		return 0;
 	own = bpf_sk_fullsock(own);
 	if (!own)

@@ -127,7 +127,7 @@ static __always_inline void close_connection(struct sock *sk, int before, int te
 
 	if (c) {
 		fold(c, sk, 1);
-	} else if (tell && before == TCP_SYN_SENT) {
+	} else if (tell && before == TCP_SYN_SENT && !is_abandoned(bpf_ktime_get_ns())) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp)
 			fail(sk, tp);
@@ -393,7 +393,8 @@ int orb8_ingress(struct __sk_buff *skb)
 SEC("tp_btf/udp_fail_queue_rcv_skb")
 int BPF_PROG(orb8_udp_drop, int error, struct sock *sk)
 {
-	count_receive_drop(sk);
+	if (!is_abandoned(bpf_ktime_get_ns()))
+		count_receive_drop(sk);
 	return 0;
 }
 

@@ -109,3 +109,40 @@ for (const [family, file, group, name] of [
     }),
   )
 }
+
+t.test(
+  'where nobody has read for 20 minutes nothing new is kept, until somebody does',
+  onSite(async (t, site) => {
+    const [cgroups, namespace] = [{ server: site.cgroup('server'), client: site.cgroup('client') }, site.namespace('rest')]
+    const server = site.agent({ cgroup: cgroups.server, namespace })
+    const client = site.agent({ cgroup: cgroups.client, namespace })
+    let awayNs = 20n * 60_000_000_000n
+    await using datapath = await SocketDatapath.start({ ...OPTIONS, now: () => process.hrtime.bigint() - awayNs })
+    await datapath.beat()
+    const seen = new HealthSeen(datapath)
+    const trouble = async (round: number): Promise<void> => {
+      await server.each(`socket l${round} 4 tcp`, `bind l${round} 127.0.0.1 80`, `listen l${round} 1`)
+      for (let i = 0; i < 6; i++) await client.each(`socket c${i} 4 tcp`, `begin c${i} 127.0.0.1 80`)
+      for (let i = 0; i < 6; i++) await client.say(`close c${i}`)
+      await server.each(`close l${round}`, `socket s${round} 4 udp`, `bind s${round} 127.0.0.1 53`, `option s${round} rcvbuf 4096`)
+      await client.each('socket u 4 udp', 'sendto u 127.0.0.1 53 500 100', 'close u')
+      await server.say(`close s${round}`)
+      await site.bulk({ cgroup: cgroups.client, namespace }, 'connect', { port: 9, connections: 50 }).figures()
+    }
+    const told = () => ({
+      overflows: seen.of(cgroups.server).get('server 6 80 none')?.listenOverflows ?? 0,
+      drops: seen.of(cgroups.server).get('server 17 53 none')?.receiveDrops ?? 0,
+      refused: seen.failed(cgroups.client, 'refused'),
+    })
+    await trouble(1)
+    await seen.collect()
+    t.same(told(), { overflows: 0, drops: 0, refused: 0 })
+    awayNs = 0n
+    await datapath.beat()
+    await trouble(2)
+    await seen.collect()
+    const { overflows, drops, refused } = told()
+    t.equal(refused, 50)
+    t.ok(overflows > 0 && drops > 50, `${overflows} overflows, ${drops} drops`)
+  }),
+)
