@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { run, works } from './child.ts'
 import type { Undo } from './undo.ts'
 
+/** Begins the names of all mounts that tests make; the process id follows. */
+export const BPFFS = 'orb8-test-bpffs-'
+
 export interface Bpffs {
   readonly path: string
   /** For one exporter; does not exist yet. */
@@ -14,7 +17,7 @@ export interface Bpffs {
 }
 
 export function mountBpffs(undo: Undo): Bpffs {
-  const path = mkdtempSync(join(tmpdir(), 'orb8-test-bpffs-'))
+  const path = mkdtempSync(join(tmpdir(), `${BPFFS}${process.pid}-`))
   let mounted = true
   const unmount = (): void => {
     if (mounted) run('umount', '-l', path)

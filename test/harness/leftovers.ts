@@ -1,5 +1,6 @@
 // What of this test is still there when it should not: kernel objects, pins, devices, and its own cgroups and namespaces.
 import { traces } from '../../scripts/leftovers.ts'
+import { BPFFS } from './bpffs.ts'
 import { cgroupsLeft } from './cgroups.ts'
 import { namespacesLeft } from './namespaces.ts'
 
@@ -22,7 +23,7 @@ export async function leftSince(before: ReadonlySet<string>): Promise<string[]> 
 
 function now(): string[] {
   return [
-    ...traces(),
+    ...[...traces()].filter((trace) => !trace.includes(BPFFS) || trace.includes(`${BPFFS}${process.pid}-`)),
     ...cgroupsLeft().map((name) => `own cgroup ${name}`),
     ...namespacesLeft().map((name) => `own network namespace ${name}`),
   ]
