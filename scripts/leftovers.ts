@@ -125,5 +125,14 @@ function tables(): readonly string[] {
 
 function query(tool: string, args: readonly string[]): unknown {
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
-  return JSON.parse(execFileSync(tool, args, { encoding: 'utf8', env, maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'inherit'] }))
+  // bpftool gives up where an object goes between being listed and being asked.
+  for (let tries = 1; ; tries++) {
+    try {
+      return JSON.parse(execFileSync(tool, args, { encoding: 'utf8', env, maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'inherit'] }))
+    } catch (error) {
+      if (tries === TRIES) throw error
+    }
+  }
 }
+
+const TRIES = 5

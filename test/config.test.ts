@@ -22,6 +22,8 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     seriesIdleMs: 3_600_000,
     flowLabels: 'namespace workload workload_kind role protocol port peer_kind peer_namespace peer_workload peer_zone direction'.split(' '),
     cidrs: [],
+    pinPath: undefined,
+    pinGroup: undefined,
     logLevel: 'info',
   })
   t.strictSame(warnings, [])
