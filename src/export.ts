@@ -182,6 +182,7 @@ function collection(
     self.mapEntries('health', entries.health)
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
+    self.readerGap(collector.readerGapSeconds)
     const snapshot = store.snapshot(nowMs())
     const stats = store.stats()
     self.series(stats.series)

@@ -4,7 +4,7 @@ import { check, errnoName, type Fd, inThread, inThreadErrno, kernelError, libbpf
 /** A read of a long walk returns after every 16k objects; each writes a byte. */
 const BUFFER_BYTES = 4096
 /** Reads in a row that the kernel breaks off: each has gone past a million objects. */
-const TRIES = 1000
+const TRIES = 100
 
 /** Opens one pass of the iterator behind `link` and reads it to its end. Throws KernelError. */
 export async function runIterator(name: string, link: Fd): Promise<void> {

@@ -6,7 +6,7 @@ const BATCH = 1024
 /** As far as a batch grows where a bucket of the map is larger: 7 MiB of flows. Hashing makes it all but impossible. */
 const MOST = 65_536
 /** Calls in a row that the kernel breaks off. */
-const TRIES = 1000
+const TRIES = 100
 /** The kernel's resume token of a hash map is 4 bytes; room for more costs nothing. */
 const TOKEN_BYTES = 16
 

@@ -6,12 +6,18 @@ import { type Exporter, runCommand, runToTheEnd } from '../harness/exporter.ts'
 import type { Scrape } from '../harness/exposition.ts'
 import { FaultyCalls } from '../harness/faulty-calls.ts'
 import { flowsOf, type Row } from '../harness/flows.ts'
-import { makeSecondBuild } from '../harness/second-build.ts'
+import { type Change, otherBuild } from '../harness/other-build.ts'
 import { onSite, type Site } from '../harness/site.ts'
 import { close, connect, exchange } from '../harness/streams.ts'
 
 /** How many calls a start makes varies a little: one that comes late is of a collection. */
 const KILLED = ['--listen', '127.0.0.1:0', '--collect-interval', '1s']
+
+const SAME_LAYOUT: readonly Change[] = [{ file: 'socket.bpf.c', from: '#define BREATHE 16384', to: '#define BREATHE 8192' }]
+const OTHER_LAYOUT: readonly Change[] = [
+  { file: 'layout.h', from: '\t__u8 protocol;\n\t__u8 role;\n', to: '\t__u8 role;\n\t__u8 protocol;\n' },
+  { file: 'connection.h', from: '\t__u32 segments_out;\n', to: '\t__u64 of_old;\n\t__u32 segments_out;\n' },
+]
 
 /** Of the calls that a start makes, these are tried: the last ones all, since by then much is there. */
 const TRIED = 12
@@ -71,7 +77,7 @@ t.test(
     const faults = new FaultyCalls(site.undo)
     const { pins } = site.bpffs()
     const args = ['--pin-path', pins, '--collect-interval', '1h']
-    const second = makeSecondBuild(site.undo)
+    const second = otherBuild(site.undo, SAME_LAYOUT)
     const { send, reads } = await steady(site)
     await (await site.exporter({ args })).die()
     let sent = 0
@@ -97,6 +103,38 @@ t.test(
       t.match(next.log.join('\n'), /counters go on/)
       await more()
       await reads(t, next, adopted(sent), `exact after an end at call ${nth} of ${calls}`)
+      await next.die()
+    }
+  }, 300_000),
+)
+
+t.test(
+  'a change of layout that is killed at a kernel call is healed by the next start: what no life has told is told once',
+  onSite(async (t, site) => {
+    const faults = new FaultyCalls(site.undo)
+    const { pins } = site.bpffs()
+    const args = ['--pin-path', pins, '--collect-interval', '1h']
+    const other = otherBuild(site.undo, OTHER_LAYOUT)
+    const { send, reads } = await steady(site)
+    await (await site.exporter({ args })).die()
+    faults.watch()
+    const upgraded = await site.exporter({ args, env: faults.env, program: other })
+    const calls = faults.seen
+    await reads(t, upgraded, adopted(0), 'told again')
+    await upgraded.die()
+    for (const nth of instants(calls)) {
+      const first = await site.exporter({ args })
+      await send(5)
+      await reads(t, first, adopted(5), 'back')
+      await first.die()
+      await send(7)
+      faults.endAt(nth)
+      const ended = await runToTheEnd(site.undo, { args: [...args.slice(0, 2), ...KILLED], env: faults.env, program: other })
+      t.equal(ended.signal, 'SIGKILL', `killed at call ${nth}`)
+      await send(70)
+      const next = await site.exporter({ args, program: other })
+      await send(700)
+      await reads(t, next, adopted(777), `exact after an end at call ${nth} of ${calls}`)
       await next.die()
     }
   }, 300_000),
