@@ -1,6 +1,8 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
+import { createKernelCost } from './commands/export/kernel-cost.ts'
+import { Stages } from './commands/export/stages.ts'
 import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
@@ -153,15 +155,23 @@ function collection(
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
   const { store, begins, reason } = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
   if (pins !== undefined) tellOpening(reason, log)
-  const take = async (flows: readonly Flow[]): Promise<void> => {
-    await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
-    for (const flow of flows) store.add(resolver.resolve(flow))
+  const stages = new Stages()
+  const tellCost = createKernelCost(counting, self)
+  const take = (flows: readonly Flow[]): Promise<void> =>
+    stages.within('resolve', async () => {
+      await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
+      for (const flow of flows) store.add(resolver.resolve(flow))
+    })
+  const takeHealth = (seen: readonly FlowHealth[]): Promise<void> =>
+    stages.within('resolve', async () => {
+      await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
+      for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
+    })
+  const onStep = (name: Step): void => {
+    stages.step(name)
+    step?.(name)
   }
-  const takeHealth = async (seen: readonly FlowHealth[]): Promise<void> => {
-    await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
-    for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
-  }
-  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, takeHealth, step, now: nowMs })
+  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, takeHealth, step: onStep, now: nowMs })
   let prefixesMs = performance.now()
   let pinned = true
 
@@ -183,7 +193,9 @@ function collection(
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
     self.readerGap(collector.readerGapSeconds)
-    const snapshot = store.snapshot(nowMs())
+    tellCost(totals.tracked)
+    const snapshot = await stages.within('snapshot', () => store.snapshot(nowMs()))
+    for (const [stage, seconds] of stages.take()) self.stage(stage, seconds)
     const stats = store.stats()
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)

@@ -18,7 +18,7 @@ const LISTENER_BYTES = 8
 /** struct htab_elem beside key and value, and a bucket. */
 const HASH_ENTRY_BYTES = 64
 /** Socket storage of one connection with what the kernel keeps beside it, measured. */
-const SOCKET_BYTES = 400
+export const SOCKET_BYTES = 400
 const LAYOUTS = [
   ['flows_a', FLOW_KEY.size, FLOW_COUNTS.size],
   ['overflow_a', FLOW_KEY.size, FLOW_COUNTS.size],

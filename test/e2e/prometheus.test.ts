@@ -3,7 +3,7 @@ import t from 'tap'
 import { until } from '../harness/child.ts'
 import { twoEnds } from '../harness/ends.ts'
 import { has } from '../harness/namespaces.ts'
-import { onlyText, Prometheus, promtool } from '../harness/prometheus.ts'
+import { freePort, onlyText, Prometheus, promtool } from '../harness/prometheus.ts'
 import { onSite } from '../harness/site.ts'
 import { connect, exchange } from '../harness/streams.ts'
 
@@ -67,5 +67,40 @@ t.test(
       t.ok(rate * 300 >= 7_654_321 && rate * 300 < 7_654_321 * 1.3, `rate() of ${job} over five minutes: ${rate}`)
     }
     t.same(await prometheus.query(`count by (job) (orb8_build_info)`, 'job'), each(1))
+  }),
+)
+
+const KILLS = 10
+
+t.test(
+  `over ${KILLS} kills Prometheus sees no reset, and its differences are what was sent`,
+  { skip: has('prometheus') ? false : 'no prometheus' },
+  onSite(async (t, site) => {
+    const { pins } = site.bpffs()
+    const args = ['--pin-path', pins, '--listen', `127.0.0.1:${await freePort()}`]
+    let exporter = await site.exporter({ args })
+    const cgroups = { server: site.cgroup('server'), client: site.cgroup('client') }
+    const [server, client] = [site.agent({ cgroup: cgroups.server }), site.agent({ cgroup: cgroups.client })]
+    await connect(server, client)
+    await exchange(server, client, 1_000_000, 1)
+    const prometheus = await Prometheus.start(site.undo, { orb8: exporter.port })
+    const mine = `orb8_flow_bytes_total{workload="${cgroups.client.workload}",direction="egress"}`
+    const told = async (expression: string): Promise<number | undefined> => (await prometheus.query(expression, 'job')).orb8
+    const seen = (bytes: number): Promise<void> => until(`${bytes} in Prometheus`, async () => (await told(mine)) === bytes)
+    let sent = 1_000_000
+    await seen(sent)
+    for (let kill = 1; kill <= KILLS; kill++) {
+      await exchange(server, client, 1000 * kill, 1)
+      await exporter.die()
+      await exchange(server, client, 777, 1)
+      sent += 1000 * kill + 777
+      exporter = await site.exporter({ args })
+      await seen(sent)
+    }
+    t.equal(await told(`resets(${mine}[10m])`), 0, 'no reset')
+    t.equal(await told(`max_over_time(${mine}[10m]) - min_over_time(${mine}[10m])`), sent - 1_000_000, 'the difference')
+    // It reaches half an interval beyond either end of what it has, on the average of all intervals.
+    const increase = (await told(`increase(${mine}[10m])`)) ?? 0
+    t.ok(increase >= sent - 1_000_000 && increase < (sent - 1_000_000) * 1.3, `increase(): ${increase} of ${sent - 1_000_000}`)
   }),
 )

@@ -8,9 +8,6 @@ const PROCESS_CPU = 'process_cpu_seconds_total'
 const PROCESS_START = 'process_start_time_seconds'
 const RESIDENT = 'process_resident_memory_bytes'
 const LOOP_LAG = 'nodejs_eventloop_lag_p99_seconds'
-const MAP_MEMORY = 'orb8_bpf_map_memory_bytes'
-const PROGRAM_RUNS = 'orb8_bpf_program_runs_total'
-export const PROGRAM_SECONDS = 'orb8_bpf_program_run_seconds_total'
 
 const MIB = 1024 ** 2
 /** Of the loop's turns, beyond the timer's own interval. */
@@ -78,8 +75,8 @@ function resident({ samples }: OwnNumbers): readonly Finding[] {
 
 /** Beside the process: the kernel's, charged to its cgroup. */
 function mapMemory({ samples, sizes }: OwnNumbers): readonly Finding[] {
-  if (!samples.has(MAP_MEMORY)) return []
-  const byMap = [...samples.by(MAP_MEMORY, 'map')].sort(([, a], [, b]) => b - a)
+  if (!samples.has(SELF.mapMemory.name)) return []
+  const byMap = [...samples.by(SELF.mapMemory.name, 'map')].sort(([, a], [, b]) => b - a)
   const used = byMap.reduce((sum, [, value]) => sum + value, 0)
   const [largest = '', most = 0] = byMap[0] ?? []
   const sockets = samples.sum(SELF.socketsTracked.name) * MAP_LIMIT.bytesPerSocket
@@ -90,13 +87,13 @@ function mapMemory({ samples, sizes }: OwnNumbers): readonly Finding[] {
 
 function programTime({ samples, before, seconds: between }: OwnNumbers): readonly Finding[] {
   const should = `under ${percent(PROGRAM_LIMIT)}`
-  if (!samples.has(PROGRAM_SECONDS)) {
+  if (!samples.has(SELF.programRunSeconds.name)) {
     const howTo = 'to see it: sysctl kernel.bpf_stats_enabled=1 (two clock reads a run, for every program of this machine)'
     return [{ ...row('program time', true, 'not counted by the kernel', should, ''), remedy: howTo }]
   }
   if (between === 0) return []
-  const spent = samples.sum(PROGRAM_SECONDS) - before.sum(PROGRAM_SECONDS)
-  const runs = samples.sum(PROGRAM_RUNS) - before.sum(PROGRAM_RUNS)
+  const spent = samples.sum(SELF.programRunSeconds.name) - before.sum(SELF.programRunSeconds.name)
+  const runs = samples.sum(SELF.programRuns.name) - before.sum(SELF.programRuns.name)
   const share = spent / between
   const each = runs > 0 ? `, ${count((spent / runs) * 1e9)} ns each` : ''
   const found = `${percent(share)} of one CPU, ${count(runs / between)} runs a second${each}`

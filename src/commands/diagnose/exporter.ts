@@ -4,7 +4,7 @@ import { SELF } from '../../metrics.ts'
 import { age } from './amounts.ts'
 import { type Address, ask, type Reply, reachable, shown } from './ask.ts'
 import type { Check, Finding } from './check.ts'
-import { COSTS, PROGRAM_SECONDS } from './costs.ts'
+import { COSTS } from './costs.ts'
 import { LOSSES } from './losses.ts'
 import { type OwnNumbers, row, type Sizes } from './own-numbers.ts'
 import { Samples } from './samples.ts'
@@ -58,7 +58,7 @@ async function look(address: Address, ready: Reply, sizes: Sizes): Promise<reado
 
 /** Rates need a second look, a moment later; without run times there is none to tell. */
 async function twice(address: Address, before: Samples): Promise<Pick<OwnNumbers, 'samples' | 'before' | 'seconds'>> {
-  if (!before.has(PROGRAM_SECONDS)) return { samples: before, before, seconds: 0 }
+  if (!before.has(SELF.programRunSeconds.name)) return { samples: before, before, seconds: 0 }
   const beganMs = performance.now()
   await sleep(BETWEEN_MS)
   const { status, lines } = await ask(address, '/metrics', (line) => OWN.test(line))

@@ -99,8 +99,8 @@ function collectors({ samples }: OwnNumbers): readonly Finding[] {
 
 /** Of exporters with a pin path only. */
 function readerGap({ samples }: OwnNumbers): readonly Finding[] {
-  if (!samples.has('orb8_reader_gap_seconds_total')) return []
-  const gap = samples.sum('orb8_reader_gap_seconds_total')
+  if (!samples.has(SELF.readerGap.name)) return []
+  const gap = samples.sum(SELF.readerGap.name)
   const remedy = 'nobody read for over 15 minutes and nothing was counted: see why the exporter did not come back'
   return [row('reader gap', gap === 0, `${count(gap)} s uncounted`, '0', remedy)]
 }
