@@ -4,21 +4,9 @@ import t from 'tap'
 import { ended, type Rows, still, twoEnds } from '../harness/ends.ts'
 import { matching, sum } from '../harness/exposition.ts'
 import { bytesOf, flowsOf } from '../harness/flows.ts'
-import { type Namespace, wire } from '../harness/namespaces.ts'
-import { onSite, type Site } from '../harness/site.ts'
+import { onSite } from '../harness/site.ts'
 import { close, connect, exchange, listen } from '../harness/streams.ts'
-
-const SERVER = '10.11.0.2'
-const SERVER6 = 'fd11::2'
-
-function twoHosts(site: Site): { clientIn: Namespace; serverIn: Namespace } {
-  const [clientIn, serverIn] = [site.namespace('client'), site.namespace('server')]
-  wire(clientIn, serverIn, [
-    ['10.11.0.1/24', `${SERVER}/24`],
-    ['fd11::1/64', `${SERVER6}/64`],
-  ])
-  return { clientIn, serverIn }
-}
+import { SERVER, SERVER6, twoHosts } from '../harness/two-hosts.ts'
 
 const both = (key: string, client: Rows[string], server: Rows[string]): [Rows, Rows] => [
   { [`server ${key}`]: server },

@@ -6,23 +6,12 @@ import { CONNECT_FAILURES } from '../../src/metrics.ts'
 import { CGROUP_ROOT } from '../harness/cgroups.ts'
 import { until } from '../harness/child.ts'
 import { HealthSeen, samples } from '../harness/health.ts'
-import { has, type Namespace, wire } from '../harness/namespaces.ts'
-import { onSite, type Site } from '../harness/site.ts'
+import { has, type Namespace } from '../harness/namespaces.ts'
+import { onSite } from '../harness/site.ts'
 import type { Agent } from '../harness/traffic.ts'
+import { SERVER, SERVER6, twoHosts } from '../harness/two-hosts.ts'
 
 const OPTIONS = { cgroupRoot: CGROUP_ROOT, flowEntries: 4096, sockets: 65536 }
-const SERVER = '10.11.0.2'
-const SERVER6 = 'fd11::2'
-
-function twoHosts(site: Site): { clientIn: Namespace; serverIn: Namespace } {
-  const [clientIn, serverIn] = [site.namespace('client'), site.namespace('server')]
-  wire(clientIn, serverIn, [
-    ['10.11.0.1/24', `${SERVER}/24`],
-    ['fd11::1/64', `${SERVER6}/64`],
-  ])
-  return { clientIn, serverIn }
-}
-
 /** Everything that arrives at these ports meets with this fate. */
 function fate({ serverIn }: { serverIn: Namespace }, ...rules: string[]): void {
   const chain = 'add table inet o8; add chain inet o8 in { type filter hook input priority 0; }'

@@ -1,22 +1,11 @@
 import t from 'tap'
-import type { FlowCounts } from '../../src/model.ts'
 import { flowColumns } from '../../src/store/columns.ts'
 import { FlowTable } from '../../src/store/flow-table.ts'
 import { flowLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import type { Row } from '../../src/store/row.ts'
-
-const NOTHING: FlowCounts = {
-  sentBytes: 0,
-  receivedBytes: 0,
-  sentPackets: 0,
-  receivedPackets: 0,
-  opened: 0,
-  adopted: 0,
-  closed: 0,
-  retransmitted: 0,
-}
+import { NOTHING } from './flows.ts'
 
 function table(direction = true) {
   const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0 })

@@ -3,7 +3,8 @@ import { CONNECT_FAILURES, FLOW_LABELS, type FlowLabelName, TIME_BUCKETS } from 
 import type { FlowLabels, ResolvedHealth, SeriesTable, Snapshot } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/store/store.ts'
-import { flow, health, SOUND, seeded, times } from './histories.ts'
+import { flow, health, SOUND, times } from './flows.ts'
+import { seeded } from './histories.ts'
 import { copyOf, keptMemory, scarceMemory } from './kept-memory.ts'
 
 const ALL: readonly FlowLabelName[] = [...FLOW_LABELS, 'direction']

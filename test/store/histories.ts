@@ -1,9 +1,10 @@
 // Made-up histories of a node, drain by drain, and what a store that is never killed makes of them: the truth to compare with.
 import type { FlowLabelName } from '../../src/metrics.ts'
-import type { FlowCounts, FlowLabels, HealthCounts, ResolvedFlow, ResolvedHealth, Snapshot, TimeCounts } from '../../src/model.ts'
+import type { FlowLabels, ResolvedFlow, ResolvedHealth, Snapshot, TimeCounts } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import type { LedgerWriter } from '../../src/store/ledger-writer.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
+import { LABELS, NO_TIMES, SOUND, times } from './flows.ts'
 import { copyOf, scarceMemory } from './kept-memory.ts'
 
 /** mulberry32: the same in every run. */
@@ -15,49 +16,6 @@ export function seeded(seed: number): (below: number) => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below)
   }
-}
-
-export const LABELS: FlowLabels = {
-  namespace: 'shop',
-  pod: 'web-1',
-  container: 'nginx',
-  workload: 'web',
-  workloadKind: 'Deployment',
-  role: 'client',
-  protocol: 'tcp',
-  port: '5432',
-  peerKind: 'pod',
-  peerNamespace: 'data',
-  peerWorkload: 'postgres',
-  peerZone: 'z1',
-}
-
-export const NOTHING: FlowCounts = {
-  sentBytes: 0,
-  receivedBytes: 0,
-  sentPackets: 0,
-  receivedPackets: 0,
-  opened: 0,
-  adopted: 0,
-  closed: 0,
-  retransmitted: 0,
-}
-
-export function flow(labels: Partial<FlowLabels>, counts: Partial<FlowCounts>): ResolvedFlow {
-  return { labels: { ...LABELS, ...labels }, attribution: 'cgroup', counts: { ...NOTHING, ...counts } }
-}
-
-const NO_TIMES: TimeCounts = { buckets: Array<number>(12).fill(0), sum: 0 }
-
-export const SOUND: HealthCounts = { failed: [0, 0, 0, 0, 0, 0], rtt: NO_TIMES, connect: NO_TIMES, listenOverflows: 0, receiveDrops: 0 }
-
-export function health(labels: Partial<FlowLabels>, counts: Partial<HealthCounts>): ResolvedHealth {
-  return { labels: { ...LABELS, ...labels }, attribution: 'cgroup', health: { ...SOUND, ...counts } }
-}
-
-/** One time for each of `seconds`, in bucket `bucket`. */
-export function times(bucket: number, ...seconds: number[]): TimeCounts {
-  return { buckets: NO_TIMES.buckets.with(bucket, seconds.length), sum: seconds.reduce((sum, one) => sum + one, 0) }
 }
 
 export interface Round {

@@ -1,22 +1,7 @@
 import t from 'tap'
 import { CONTAINER_BYTES, FLOW_LABELS, LISTEN_OVERFLOWS, RECEIVE_DROPS, RTT } from '../../src/metrics.ts'
-import type { FlowLabels } from '../../src/model.ts'
 import { containerLabelSet, flowLabelSet, ownerLabelSet, timeLabelSet } from '../../src/store/labels.ts'
-
-const LABELS: FlowLabels = {
-  namespace: 'shop',
-  pod: 'web-1',
-  container: 'nginx',
-  workload: 'web',
-  workloadKind: 'Deployment',
-  role: 'client',
-  protocol: 'tcp',
-  port: '5432',
-  peerKind: 'pod',
-  peerNamespace: 'data',
-  peerWorkload: 'postgres',
-  peerZone: 'z1',
-}
+import { LABELS } from './flows.ts'
 
 t.test('all labels are read from the field of their name, in the order of metrics.ts', async (t) => {
   const set = flowLabelSet(FLOW_LABELS)

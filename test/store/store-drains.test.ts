@@ -4,7 +4,7 @@ import type { SeriesTable } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
 import { createStore, type StoreOptions } from '../../src/store/store.ts'
-import { flow, health } from './histories.ts'
+import { flow, health } from './flows.ts'
 import { copyOf, keptMemory, scarceMemory } from './kept-memory.ts'
 
 function store(memory: LedgerMemory, options: Partial<StoreOptions> = {}) {

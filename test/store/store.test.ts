@@ -1,25 +1,11 @@
 import t from 'tap'
 import { FLOW_LABELS, type FlowLabelName } from '../../src/metrics.ts'
-import type { Attribution, FlowCounts, FlowLabels, ResolvedFlow, SeriesTable, Snapshot } from '../../src/model.ts'
+import type { FlowCounts, FlowLabels, ResolvedFlow, SeriesTable, Snapshot } from '../../src/model.ts'
 import { createStore, type Store, type StoreOptions } from '../../src/store/store.ts'
+import { flow, LABELS, NOTHING } from './flows.ts'
 
 const ALL: readonly FlowLabelName[] = [...FLOW_LABELS, 'direction']
 const DEFAULT = ALL.filter((name) => name !== 'pod' && name !== 'container')
-
-const LABELS: FlowLabels = {
-  namespace: 'shop',
-  pod: 'web-1',
-  container: 'nginx',
-  workload: 'web',
-  workloadKind: 'Deployment',
-  role: 'client',
-  protocol: 'tcp',
-  port: '5432',
-  peerKind: 'pod',
-  peerNamespace: 'data',
-  peerWorkload: 'postgres',
-  peerZone: 'z1',
-}
 
 function store(options: Partial<StoreOptions> = {}) {
   return createStore({ flowLabels: DEFAULT, seriesLimit: 50_000, seriesIdleMs: 3_600_000, now: () => 0, startMs: 1000, ...options })
@@ -29,21 +15,6 @@ function store(options: Partial<StoreOptions> = {}) {
 async function shot(series: Store, nowMs: number): Promise<Snapshot> {
   await series.commit(nowMs)
   return series.snapshot(nowMs)
-}
-
-function flow(labels: Partial<FlowLabels>, counts: Partial<FlowCounts>, attribution: Attribution = 'cgroup'): ResolvedFlow {
-  return { labels: { ...LABELS, ...labels }, attribution, counts: { ...NOTHING, ...counts } }
-}
-
-const NOTHING: FlowCounts = {
-  sentBytes: 0,
-  receivedBytes: 0,
-  sentPackets: 0,
-  receivedPackets: 0,
-  opened: 0,
-  adopted: 0,
-  closed: 0,
-  retransmitted: 0,
 }
 
 interface Line {
