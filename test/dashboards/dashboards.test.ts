@@ -1,0 +1,162 @@
+// The dashboards as committed: current, laid out, linked; each query parsed and answered by Debian's Prometheus from the made-up cluster, after
+// its own promtool has evaluated the recording rules on it.
+import { spawnSync } from 'node:child_process'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { run } from '../harness/child.ts'
+import { madeCluster } from '../harness/made-cluster.ts'
+import { has } from '../harness/namespaces.ts'
+import { Prometheus } from '../harness/prometheus.ts'
+import { metricsOf, recordedBy, unknownLabels, unknownMetrics } from '../harness/promql.ts'
+import { ROOT, RULES } from '../harness/rules.ts'
+import { Undo } from '../harness/undo.ts'
+
+interface Target {
+  readonly refId: string
+  readonly expr: string
+  readonly legendFormat?: string
+}
+
+interface Panel {
+  readonly id: number
+  readonly type: string
+  readonly title: string
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly targets?: readonly Target[]
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string }; readonly overrides: readonly unknown[] }
+  readonly options?: { readonly nodes?: { readonly mainStatUnit?: string }; readonly yAxis?: { readonly unit?: string } }
+}
+
+interface Dashboard {
+  readonly uid: string
+  readonly title: string
+  readonly tags: readonly string[]
+  readonly links: readonly { readonly tags: readonly string[]; readonly includeVars: boolean; readonly keepTime: boolean }[]
+  readonly templating: {
+    readonly list: readonly { readonly name: string; readonly type: string; readonly query: { readonly query: string } | string }[]
+  }
+  readonly panels: readonly Panel[]
+}
+
+const DASHBOARDS = globSync('dashboards/json/*.json', { cwd: ROOT })
+  .sort()
+  .map((path) => JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as Dashboard)
+const recorded = recordedBy(RULES)
+
+const queries = ({ panels }: Dashboard): { panel: Panel; target: Target }[] =>
+  panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel, target })))
+
+/** As Grafana fills them in where a user has chosen nothing. */
+const filled = (expr: string): string =>
+  expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(cluster|namespace|workload|pod|instance)\b/g, '.*')
+
+t.test('the committed files are what the code makes', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/dashboards.ts', '--check'], { cwd: ROOT, encoding: 'utf8' })
+  t.same({ status, stderr }, { status: 0, stderr: '' })
+})
+
+t.test('there are five, linked to each other with what is chosen', async (t) => {
+  t.same(
+    DASHBOARDS.map(({ uid }) => uid),
+    ['orb8-cluster', 'orb8-exporter', 'orb8-gpu', 'orb8-pod', 'orb8-service-map'],
+  )
+  for (const { uid, tags, links } of DASHBOARDS) {
+    t.same(tags, ['orb8'], uid)
+    t.match(links, [{ tags: ['orb8'], includeVars: true, keepTime: true }], uid)
+  }
+  const known = new Set(DASHBOARDS.map(({ uid }) => uid))
+  const urls = DASHBOARDS.flatMap((dashboard) => [...JSON.stringify(dashboard).matchAll(/"url":"\/d\/([\w-]+)\?/g)])
+  t.ok(urls.length > 0, 'rows of tables have links')
+  for (const [url, uid = ''] of urls) t.ok(known.has(uid), url)
+})
+
+t.test('panels do not overlap, and each shows a unit', async (t) => {
+  for (const { title, panels } of DASHBOARDS) {
+    const taken = new Set<string>()
+    for (const { gridPos, title: name } of panels) {
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          if (taken.has(`${x} ${y}`) || x >= 24) t.fail(`${title}: ${name} has no place of its own at ${x}, ${y}`)
+          taken.add(`${x} ${y}`)
+        }
+      }
+    }
+    for (const panel of panels.filter(({ type }) => type !== 'row')) {
+      const overrides = JSON.stringify(panel.fieldConfig?.overrides ?? []).includes('"id":"unit"')
+      const unit =
+        panel.fieldConfig?.defaults.unit ??
+        panel.options?.nodes?.mainStatUnit ??
+        panel.options?.yAxis?.unit ??
+        (overrides ? 'by column' : '')
+      t.not(unit, '', `${title}: ${panel.title}`)
+    }
+  }
+})
+
+t.test('queries ask for metrics and labels that are there', async (t) => {
+  for (const dashboard of DASHBOARDS) {
+    for (const { panel, target } of queries(dashboard)) {
+      const name = `${dashboard.title}: ${panel.title}`
+      t.not(metricsOf(filled(target.expr)).length, 0, name)
+      t.same(unknownMetrics(filled(target.expr), recorded), [], name)
+      t.same(unknownLabels(filled(target.expr), recorded, target.legendFormat), [], name)
+      for (const [range] of target.expr.replaceAll(/"[^"]*"/g, '').matchAll(/\[[^\]]*\]/g)) t.equal(range, '[$__rate_interval]', name)
+    }
+  }
+})
+
+t.test(
+  'Prometheus parses every query and answers none with nothing',
+  { skip: has('prometheus') && has('promtool') ? false : 'no prometheus', timeout: 110_000 },
+  async (t) => {
+    const undo = new Undo()
+    const folder = mkdtempSync(join(tmpdir(), 'orb8-test-dashboards-'))
+    const remove = (): void => rmSync(folder, { recursive: true, force: true })
+    undo.add({ gently: remove, atOnce: remove })
+    try {
+      const endS = Math.floor(Date.now() / 60_000) * 60 - 60
+      const startS = endS - MINUTES * 60
+      const storage = join(folder, 'data')
+      writeFileSync(join(folder, 'scrapes'), await madeCluster(endS * 1000, MINUTES))
+      run('promtool', 'tsdb', 'create-blocks-from', 'openmetrics', join(folder, 'scrapes'), storage)
+      // Twice: some rules read what others record, which the first turn does not see yet.
+      await record(storage, startS, endS)
+      await record(storage, startS, endS)
+      const prometheus = await Prometheus.start(undo, {}, { storage })
+
+      for (const name of recorded.keys()) t.not((await prometheus.vector(name, endS)).length, 0, `${name} is recorded`)
+      for (const dashboard of DASHBOARDS) {
+        for (const { panel, target } of queries(dashboard)) {
+          const result = await prometheus.vector(filled(target.expr), endS)
+          const numbers = result.filter(({ value }) => Number.isFinite(Number(value[1])))
+          t.not(numbers.length, 0, `${dashboard.title}: ${panel.title} ${target.refId}`)
+        }
+        for (const { name, query } of dashboard.templating.list) {
+          if (typeof query === 'string') continue
+          const [, selector = '', label = ''] = /^label_values\((.*), (\w+)\)$/.exec(query.query) ?? []
+          t.not((await prometheus.labelValues(label, filled(selector), startS)).length, 0, `${dashboard.title}: the variable ${name}`)
+        }
+      }
+    } finally {
+      await undo.all()
+    }
+  },
+)
+
+/** Long enough for every window. */
+const MINUTES = 30
+
+/** Adds what the recording rules make of the blocks in `storage`. */
+async function record(storage: string, startS: number, endS: number): Promise<void> {
+  const undo = new Undo()
+  try {
+    const { port } = await Prometheus.start(undo, {}, { storage })
+    const range = [`--start=${startS}`, `--end=${endS}`, '--eval-interval=60s']
+    const places = [`--url=http://127.0.0.1:${port}`, `--output-dir=${storage}`]
+    run('promtool', 'tsdb', 'create-blocks-from', 'rules', ...range, ...places, join(ROOT, 'rules', 'recording.yaml'))
+  } finally {
+    await undo.all()
+  }
+}
