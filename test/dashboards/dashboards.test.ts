@@ -1,11 +1,12 @@
 // The dashboards as committed: current, laid out, linked; each query parsed and answered by Debian's Prometheus from the made-up cluster, after
 // its own promtool has evaluated the recording rules on it.
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { run } from '../harness/child.ts'
+import { DASHBOARDS, filled, queriesOf } from '../harness/dashboards.ts'
 import { madeCluster } from '../harness/made-cluster.ts'
 import { has } from '../harness/namespaces.ts'
 import { Prometheus } from '../harness/prometheus.ts'
@@ -13,44 +14,7 @@ import { metricsOf, recordedBy, unknownLabels, unknownMetrics } from '../harness
 import { ROOT, RULES } from '../harness/rules.ts'
 import { Undo } from '../harness/undo.ts'
 
-interface Target {
-  readonly refId: string
-  readonly expr: string
-  readonly legendFormat?: string
-}
-
-interface Panel {
-  readonly id: number
-  readonly type: string
-  readonly title: string
-  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
-  readonly targets?: readonly Target[]
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string }; readonly overrides: readonly unknown[] }
-  readonly options?: { readonly nodes?: { readonly mainStatUnit?: string }; readonly yAxis?: { readonly unit?: string } }
-}
-
-interface Dashboard {
-  readonly uid: string
-  readonly title: string
-  readonly tags: readonly string[]
-  readonly links: readonly { readonly tags: readonly string[]; readonly includeVars: boolean; readonly keepTime: boolean }[]
-  readonly templating: {
-    readonly list: readonly { readonly name: string; readonly type: string; readonly query: { readonly query: string } | string }[]
-  }
-  readonly panels: readonly Panel[]
-}
-
-const DASHBOARDS = globSync('dashboards/json/*.json', { cwd: ROOT })
-  .sort()
-  .map((path) => JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as Dashboard)
 const recorded = recordedBy(RULES)
-
-const queries = ({ panels }: Dashboard): { panel: Panel; target: Target }[] =>
-  panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel, target })))
-
-/** As Grafana fills them in where a user has chosen nothing. */
-const filled = (expr: string): string =>
-  expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(cluster|namespace|workload|pod|instance)\b/g, '.*')
 
 t.test('the committed files are what the code makes', async (t) => {
   const { status, stderr } = spawnSync(process.execPath, ['scripts/dashboards.ts', '--check'], { cwd: ROOT, encoding: 'utf8' })
@@ -97,7 +61,7 @@ t.test('panels do not overlap, and each shows a unit', async (t) => {
 
 t.test('queries ask for metrics and labels that are there', async (t) => {
   for (const dashboard of DASHBOARDS) {
-    for (const { panel, target } of queries(dashboard)) {
+    for (const { panel, target } of queriesOf(dashboard)) {
       const name = `${dashboard.title}: ${panel.title}`
       t.not(metricsOf(filled(target.expr)).length, 0, name)
       t.same(unknownMetrics(filled(target.expr), recorded), [], name)
@@ -128,7 +92,7 @@ t.test(
 
       for (const name of recorded.keys()) t.not((await prometheus.vector(name, endS)).length, 0, `${name} is recorded`)
       for (const dashboard of DASHBOARDS) {
-        for (const { panel, target } of queries(dashboard)) {
+        for (const { panel, target } of queriesOf(dashboard)) {
           const result = await prometheus.vector(filled(target.expr), endS)
           const numbers = result.filter(({ value }) => Number.isFinite(Number(value[1])))
           t.not(numbers.length, 0, `${dashboard.title}: ${panel.title} ${target.refId}`)
