@@ -7,6 +7,8 @@ const EDGES = 'namespace_workload_peer:orb8_flow_bytes:rate5m'
 const NAMESPACES = 'namespace:orb8_container_network_bytes:rate5m'
 const ZONES = 'namespace_workload_zone:orb8_flow_bytes:rate5m'
 const BUCKETS = 'namespace_peer_kind:orb8_tcp_rtt_seconds_bucket:rate5m'
+const SEGMENTS = 'namespace_workload:orb8_tcp_sent_segments:rate5m'
+const RESENT = 'namespace_workload:orb8_tcp_retransmitted_segments:ratio_rate5m'
 const FAILURES = 'namespace_workload_peer:orb8_tcp_connect_failures:rate5m'
 
 /** What crosses zones: pairs of zones that are not the pair of a zone with itself. */
@@ -39,8 +41,7 @@ export const cluster = dashboard({
           'Sent again',
           UNIT.ratio,
           {
-            expr: `sum(rate(orb8_tcp_retransmitted_segments_total{${inNamespace()}}[${WINDOW}]))
-/ sum(namespace_workload:orb8_tcp_sent_segments:rate5m{${inNamespace()}})`,
+            expr: `sum(${RESENT}{${inNamespace()}} * ${SEGMENTS}{${inNamespace()}}) / sum(${SEGMENTS}{${inNamespace()}})`,
           },
           { limits: [0.01, 0.03], decimals: 2, description: 'Retransmitted TCP segments, of all that were sent.' },
         ),
@@ -148,7 +149,7 @@ export const cluster = dashboard({
           UNIT.ratio,
           [
             {
-              expr: `topk(10, namespace_workload:orb8_tcp_retransmitted_segments:ratio_rate5m{${inNamespace()}})`,
+              expr: `topk(10, ${RESENT}{${inNamespace()}})`,
               legend: '{{namespace}}/{{workload}}',
             },
           ],
