@@ -18,6 +18,9 @@ const crossing = (by: string): string => `sum by (${by}) (
   label_replace(group by (cluster, zone) (${ZONES}{cluster=~"$cluster"}), "peer_zone", "$1", "zone", "(.+)")
 )`
 
+/** Where a label is empty, what that means. */
+const orWord = (expr: string, label: string, word: string): string => `label_replace(${expr}, "${label}", "${word}", "${label}", "")`
+
 const quantile = (q: number): string => `histogram_quantile(${q}, sum by (le) (${BUCKETS}{${inNamespace()}}))`
 
 export const cluster = dashboard({
@@ -53,13 +56,31 @@ export const cluster = dashboard({
         series(
           'Sent, by namespace',
           UNIT.bytesPerSecond,
-          [{ expr: `topk(15, sum by (namespace) (${NAMESPACES}{${inNamespace('direction="egress"')}}))`, legend: '{{namespace}}' }],
+          [
+            {
+              expr: orWord(
+                `topk(15, sum by (namespace) (${NAMESPACES}{${inNamespace('direction="egress"')}}))`,
+                'namespace',
+                'outside pods',
+              ),
+              legend: '{{namespace}}',
+            },
+          ],
           { stacked: true },
         ),
         series(
           'Received, by namespace',
           UNIT.bytesPerSecond,
-          [{ expr: `topk(15, sum by (namespace) (${NAMESPACES}{${inNamespace('direction="ingress"')}}))`, legend: '{{namespace}}' }],
+          [
+            {
+              expr: orWord(
+                `topk(15, sum by (namespace) (${NAMESPACES}{${inNamespace('direction="ingress"')}}))`,
+                'namespace',
+                'outside pods',
+              ),
+              legend: '{{namespace}}',
+            },
+          ],
           { stacked: true },
         ),
         table(
@@ -105,18 +126,26 @@ export const cluster = dashboard({
           UNIT.bytesPerSecond,
           [
             {
-              expr: `sum by (peer_workload) (${EDGES}{${inNamespace('direction="egress"', 'peer_kind="external"')}})`,
+              expr: orWord(
+                `sum by (peer_workload) (${EDGES}{${inNamespace('direction="egress"', 'peer_kind="external"')}})`,
+                'peer_workload',
+                'elsewhere',
+              ),
               legend: '{{peer_workload}}',
             },
           ],
-          { span: 8, description: 'By the names of ORB8_CIDRS; what is in none of them has no name.' },
+          { span: 8, description: 'By the names of ORB8_CIDRS; elsewhere: in none of them.' },
         ),
         series(
           'External networks, received',
           UNIT.bytesPerSecond,
           [
             {
-              expr: `sum by (peer_workload) (${EDGES}{${inNamespace('direction="ingress"', 'peer_kind="external"')}})`,
+              expr: orWord(
+                `sum by (peer_workload) (${EDGES}{${inNamespace('direction="ingress"', 'peer_kind="external"')}})`,
+                'peer_workload',
+                'elsewhere',
+              ),
               legend: '{{peer_workload}}',
             },
           ],

@@ -4,7 +4,7 @@ import { series, stat, table, UNIT } from './panels.ts'
 import { inPod, inWorkload, WINDOW } from './variables.ts'
 
 const POD = 'cluster, namespace, pod'
-const DEVICE = '{{namespace}}/{{pod}} GPU {{gpu}} {{mig_profile}}'
+const DEVICE = '{{node}} GPU {{gpu}} {{mig_profile}} {{namespace}}/{{pod}}'
 
 /** Every device and MIG instance has its memory; under MIG none has a utilisation. */
 const held = `count by (${POD}) (orb8_gpu_memory_total_bytes{${inPod('pod!=""')}})`
@@ -27,10 +27,10 @@ export const gpu = dashboard({
         stat('Their utilisation', UNIT.ratio, { expr: `avg(orb8_gpu_utilization_ratio{${inPod('pod!=""')}})` }, { span: 6, decimals: 1 }),
         stat('Network of their pods', UNIT.bytesPerSecond, { expr: `sum(${ofHolders(moved())})` }, { span: 6 }),
         stat(
-          'GPUs with a fault',
+          'GPUs with an XID',
           UNIT.count,
           { expr: `sum(orb8_gpu_last_xid{${inWorkload()}} != bool 0)` },
-          { span: 6, limits: [1, 2], description: 'Devices whose driver reports an XID.' },
+          { span: 6, limits: [1, 2], description: 'Their driver reports an error; which one, see below.' },
         ),
       ],
     },

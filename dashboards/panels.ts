@@ -38,8 +38,6 @@ export const UNIT = {
   count: 'short',
   watts: 'watt',
   celsius: 'celsius',
-  /** Since the epoch, ms: shown as how long ago. */
-  fromNow: 'dateTimeFromNow',
 } as const
 export type Unit = (typeof UNIT)[keyof typeof UNIT]
 

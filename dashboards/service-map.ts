@@ -17,15 +17,15 @@ const chosen = (...more: string[]): string =>
 
 const summed = (selected: string): string => `sum by (namespace, workload, peer_kind, peer_namespace, peer_workload) (${selected})`
 
-/** A workload is `namespace/workload`; a peer that is none, its kind and name. */
+/** A workload is `namespace/workload`, outside pods its name alone; a peer that is no pod, its kind, and its name where it has one. */
 function named(expr: string, workload: string, peer: string): string {
   const joined = `label_join(label_join(${expr}, "${workload}", "/", "namespace", "workload"), "${peer}", "/", "peer_kind", "peer_namespace", "peer_workload")`
   return [
-    ['pod/(.*)', '$1'],
-    ['([a-z]+)//', '$1'],
-    ['([a-z]+)//(.+)', '$1: $2'],
-    ['([a-z]+)/([^/]+/.+)', '$1: $2'],
-  ].reduce((inner, [pattern, name]) => `label_replace(${inner}, "${peer}", "${name}", "${peer}", "${pattern}")`, joined)
+    [workload, '/(.+)', '$1'],
+    [peer, 'pod/(.*)', '$1'],
+    [peer, '([a-z]+)//', '$1'],
+    [peer, '([a-z]+)//(.+)', '$1: $2'],
+  ].reduce((inner, [label, pattern, name]) => `label_replace(${inner}, "${label}", "${name}", "${label}", "${pattern}")`, joined)
 }
 
 /**

@@ -9,7 +9,7 @@ import { run } from '../harness/child.ts'
 import { DASHBOARDS, filled, queriesOf } from '../harness/dashboards.ts'
 import { madeCluster } from '../harness/made-cluster.ts'
 import { has } from '../harness/namespaces.ts'
-import { Prometheus } from '../harness/prometheus.ts'
+import { Prometheus, type Vector } from '../harness/prometheus.ts'
 import { metricsOf, recordedBy, unknownLabels, unknownMetrics } from '../harness/promql.ts'
 import { ROOT, RULES } from '../harness/rules.ts'
 import { Undo } from '../harness/undo.ts'
@@ -103,11 +103,37 @@ t.test(
           t.not((await prometheus.labelValues(label, filled(selector), startS)).length, 0, `${dashboard.title}: the variable ${name}`)
         }
       }
+
+      const ask = async (uid: string, title: string, refId: string): Promise<readonly Vector[]> => {
+        const found = DASHBOARDS.filter((dashboard) => dashboard.uid === uid).flatMap(queriesOf)
+        const { target } = found.find(({ panel, target }) => panel.title === title && target.refId === refId) ?? {}
+        return prometheus.vector(filled(target?.expr ?? ''), endS)
+      }
+      const edges = await ask('orb8-service-map', 'Who talks to whom', 'edges')
+      t.same(edges.map(({ metric }) => metric.id).sort(), EDGES, 'the map has each pair once, pods also where a Service was dialled')
+      const zones = await ask('orb8-cluster', 'Between zones', 'A')
+      t.same(zones.map(({ metric }) => `${metric.zone} ${metric.peer_zone}`).sort(), ['z1 z2', 'z2 z1'], 'a zone does not cross to itself')
+      const idle = await ask('orb8-gpu', 'Idle while the network moves', 'A')
+      t.same(idle.map(({ metric, value }) => `${metric.pod} ${Number(value[1]).toFixed(2)}`).sort(), ['train-0 0.19', 'train-1 0.88'])
     } finally {
       await undo.all()
     }
   },
 )
+
+/** Who talks to whom in the made-up cluster. */
+const EDGES = [
+  'external > shop/web',
+  'kubelet.service > external',
+  'ml/train > external: objectstore',
+  'ml/train > ml/train',
+  'node > shop/web',
+  'shop/api > data/postgres',
+  'shop/api > external: payments',
+  'shop/api > kube-system/coredns',
+  'shop/web > kube-system/coredns',
+  'shop/web > shop/api',
+]
 
 /** Long enough for every window. */
 const MINUTES = 30

@@ -1,15 +1,12 @@
 // A made-up cluster, minute by minute: two nodes with pods, Services, networks and GPUs, as their exporters would tell it. Real stores and the
-// real encoder write the flows, so that their names and labels are the exporter's own; what other parts will add is made of agreed names.
-import { CONNECT_FAILURES, FLOW_LABELS, type FlowLabelName } from '../../src/metrics.ts'
-import type { FlowLabels, HealthCounts, MetricType, Owner, Role } from '../../src/model.ts'
-import { createSelf, type Self } from '../../src/publish/self.ts'
-import { encode, type Family } from '../../src/publish/text.ts'
-import { createStore, type Store } from '../../src/store/store.ts'
-import { METRICS } from './contract-metrics.ts'
-import { parseExposition, type Sample } from './exposition.ts'
+// real encoder write the flows, so that their names and labels are the exporter's own. Knows who talks to whom; no metric.
+import { CONNECT_FAILURES } from '../../src/metrics.ts'
+import type { FlowLabels, HealthCounts, Owner, Role } from '../../src/model.ts'
+import { STEP_S } from './made-devices.ts'
+import { Node, scrape, tide } from './made-node.ts'
 
-const STEP_S = 60
-const DEFAULT_LABELS = ([...FLOW_LABELS, 'direction'] as FlowLabelName[]).filter((name) => name !== 'pod' && name !== 'container')
+/** Connections that were open before the exporter was. */
+const ADOPTED = 5
 
 interface End extends Owner {
   readonly node: Node
@@ -43,22 +40,6 @@ interface Link {
 const external = (name = ''): Peer => ({ peerKind: 'external', peerNamespace: '', peerWorkload: name })
 const service = (namespace: string, name: string): Peer => ({ peerKind: 'service', peerNamespace: namespace, peerWorkload: name })
 
-class Node {
-  readonly name: string
-  readonly zone: string
-  readonly store: Store
-  readonly self: Self
-  families: readonly Family[] = []
-
-  constructor(name: string, zone: string, nowMs: () => number) {
-    this.name = name
-    this.zone = zone
-    const seriesLimit = 50_000
-    this.store = createStore({ flowLabels: DEFAULT_LABELS, seriesLimit, seriesIdleMs: 3_600_000, now: nowMs, startMs: nowMs() })
-    this.self = createSelf({ version: '0.1.0', libbpfVersion: '1.1.2' })
-  }
-}
-
 /** Text that `promtool tsdb create-blocks-from openmetrics` takes: `minutes` of scrapes, the last at `endMs`. */
 export async function madeCluster(endMs: number, minutes: number): Promise<string> {
   let nowMs = endMs - minutes * STEP_S * 1000
@@ -70,9 +51,7 @@ export async function madeCluster(endMs: number, minutes: number): Promise<strin
     for (const link of links) carry(link, step)
     for (const [index, node] of nodes.entries()) {
       drop(node, index)
-      tellSelf(node, index, step, nowMs)
-      node.families = devices(index, step, nowMs)
-      parts.push(await scrape(node, index, nowMs))
+      parts.push(await scrape(node, index, step, nowMs))
     }
   }
   return `${parts.join('')}# EOF\n`
@@ -107,9 +86,6 @@ function linksOf([a, b]: readonly [Node, Node]): Link[] {
   ]
 }
 
-/** Up and down over the hours, each link in its own time. */
-const tide = (step: number, port: number): number => 1 + 0.4 * Math.sin(step / 9 + port)
-
 function carry(link: Link, step: number): void {
   const { client, server, peer } = link
   const seconds = STEP_S * tide(step, link.port)
@@ -117,10 +93,12 @@ function carry(link: Link, step: number): void {
   const towards = (end: End): Peer => ({ peerKind: 'pod', peerNamespace: end.namespace, peerWorkload: end.workload })
   if (client !== undefined) {
     const direct = peer === undefined && server !== undefined
-    note(client, 'client', link, direct ? towards(server) : peer, direct ? server.node.zone : '', up, down)
+    const other = { peer: direct ? towards(server) : peer, zone: direct ? server.node.zone : '' }
+    note(client, 'client', link, other, { sent: up, received: down, isFirst: step === 0 })
   }
   if (server !== undefined) {
-    note(server, 'server', link, client === undefined ? peer : towards(client), client?.node.zone ?? '', down, up)
+    const other = { peer: client === undefined ? peer : towards(client), zone: client?.node.zone ?? '' }
+    note(server, 'server', link, other, { sent: down, received: up, isFirst: step === 0 })
   }
 }
 
@@ -128,14 +106,12 @@ function note(
   { node, ...owner }: End,
   role: Role,
   link: Link,
-  peer: Peer | undefined,
-  peerZone: string,
-  sent: number,
-  received: number,
+  { peer, zone }: { readonly peer: Peer | undefined; readonly zone: string },
+  { sent, received, isFirst }: { readonly sent: number; readonly received: number; readonly isFirst: boolean },
 ): void {
   const { protocol = 'tcp', port, rttS, failures = 0 } = link
   if (peer === undefined) throw new Error('a link with one end needs a peer')
-  const labels: FlowLabels = { ...owner, role, protocol, port: String(port), ...peer, peerZone }
+  const labels: FlowLabels = { ...owner, role, protocol, port: String(port), ...peer, peerZone: zone }
   const [sentPackets, receivedPackets] = [Math.ceil(sent / 1200), Math.ceil(received / 1200)]
   const isTcp = protocol === 'tcp'
   const opened = isTcp ? 30 : 0
@@ -148,7 +124,7 @@ function note(
       sentPackets,
       receivedPackets,
       opened,
-      adopted: 0,
+      adopted: isTcp && isFirst ? ADOPTED : 0,
       closed: opened,
       retransmitted: isTcp ? Math.round(sentPackets / 200) : 0,
     },
@@ -204,151 +180,4 @@ function drop(node: Node, index: number): void {
     retransmitted: 0,
   }
   node.store.add({ labels: { ...labels, ...nobody, role: 'unknown' }, attribution: 'none', counts })
-}
-
-const PROGRAMS = ['orb8_tcp_state', 'orb8_tcp_events', 'orb8_walk', 'orb8_egress', 'orb8_ingress', 'orb8_udp_drop']
-
-function tellSelf({ self }: Node, index: number, step: number, nowMs: number): void {
-  for (const program of PROGRAMS) {
-    self.programLoaded(program, index === 0 || program !== 'orb8_udp_drop')
-    self.programRuns(program, 9e5 * (step + 1), 9e5 * (step + 1) * 150e-9)
-  }
-  self.loadSeconds(0.2)
-  for (const [map, capacity, share] of [
-    ['flows', 65536, 0.2],
-    ['overflow', 8192, 0],
-    ['health', 16384, 0.05],
-    ['prefixes', 16384, 0.01],
-  ] as const) {
-    self.mapCapacity(map, capacity)
-    self.mapEntries(map, Math.round(capacity * share * tide(step, index)))
-    self.mapMemory(map, capacity * 200)
-  }
-  self.flowOverflow(step * index, step * index * 5000)
-  self.socketsTracked(800 + 50 * index)
-  self.socketsUntracked('limit', step * index)
-  self.readerGap(index * 900)
-  self.seriesOverflow(step * index)
-  self.collected('flows', 0.012 + 0.004 * Math.sin(nowMs))
-  self.collectionFailed('dcgm', 'timeout', 1)
-  for (const stage of ['walk', 'drain', 'resolve', 'commit', 'snapshot'] as const) self.stage(stage, 0.003)
-}
-
-type Labels = Readonly<Record<string, string>>
-
-function family(name: string, samples: readonly (readonly [Labels, number])[]): Family {
-  const metric = METRICS.get(name)
-  if (metric === undefined) throw new Error(`${name} is no metric of ours`)
-  const complete = (labels: Labels): Labels => Object.fromEntries(metric.labels.map((label) => [label, labels[label] ?? '']))
-  const type: MetricType = metric.type
-  return {
-    name,
-    type,
-    unit: '',
-    help: metric.help,
-    samples: samples.map(([labels, value]) => ({ suffix: '', labels: complete(labels), value })),
-  }
-}
-
-/** Node a: a training pod with two GPUs. Node b: one with one GPU, and a GPU that two pods share. */
-function devices(index: number, step: number, nowMs: number): Family[] {
-  const owner = { namespace: 'ml', pod: `train-${index}`, container: 'main', workload: 'train', workload_kind: 'Job' }
-  const device = (gpu: number, more: Labels): Labels => ({
-    gpu: String(gpu),
-    gpu_uuid: `GPU-${index}${gpu}`,
-    gpu_model: 'NVIDIA H100',
-    ...more,
-  })
-  const gpus = [
-    device(0, { ...owner, sharing: 'exclusive' }),
-    device(1, index === 0 ? { ...owner, sharing: 'exclusive' } : { sharing: 'time_slicing' }),
-  ]
-  const busy = (gpu: number): number => (index === 0 ? 0.85 : 0.12) * (1 - 0.1 * gpu)
-  const each = (name: string, value: (gpu: number) => number): Family =>
-    family(
-      `orb8_gpu_${name}`,
-      gpus.map((labels, gpu) => [labels, value(gpu)]),
-    )
-  const sharers =
-    index === 0
-      ? []
-      : ['infer-0', 'infer-1'].map((name) => ({
-          namespace: 'ml',
-          pod: name,
-          container: 'main',
-          workload: 'infer',
-          workload_kind: 'Deployment',
-        }))
-  const processes = [...gpus.filter(({ pod: holder }) => holder !== undefined), ...sharers.map((sharer) => device(1, sharer))]
-  return [
-    each('utilization_ratio', busy),
-    each('memory_used_bytes', () => 60e9),
-    each('memory_total_bytes', () => 80e9),
-    each('power_watts', (gpu) => 100 + 500 * busy(gpu)),
-    each('temperature_celsius', (gpu) => 35 + 40 * busy(gpu)),
-    each('energy_joules_total', (gpu) => (100 + 500 * busy(gpu)) * STEP_S * step),
-    each('sm_active_ratio', (gpu) => busy(gpu) * 0.8),
-    each('tensor_active_ratio', (gpu) => busy(gpu) * 0.4),
-    each('dram_active_ratio', (gpu) => busy(gpu) * 0.5),
-    each('last_xid', (gpu) => (index === 1 && gpu === 1 ? 31 : 0)),
-    family(
-      'orb8_gpu_pcie_bytes_per_second',
-      gpus.flatMap((labels) => ['egress', 'ingress'].map((direction) => [{ ...labels, direction }, 4e8] as const)),
-    ),
-    family(
-      'orb8_gpu_process_utilization_ratio',
-      processes.map((labels) => [labels, 0.3] as const),
-    ),
-    family(
-      'orb8_gpu_process_memory_used_bytes',
-      processes.map((labels) => [labels, 20e9] as const),
-    ),
-    family(
-      'orb8_rdma_bytes_total',
-      ['egress', 'ingress'].map((direction) => [{ ...owner, device: 'mlx5_0', port: '1', direction }, 3e9 * step] as const),
-    ),
-    ...['pods', 'services', 'nodes'].map((resource) => family('orb8_k8s_watch_connected', [[{ resource }, 1]])),
-    family('orb8_k8s_watch_reconnections_total', [[{ resource: 'pods' }, Math.floor(step / 3)]]),
-    family('orb8_k8s_last_sync_timestamp_seconds', [[{ resource: 'pods' }, nowMs / 1000 - 20]]),
-    family('orb8_k8s_pods_tracked', [[{}, 8]]),
-    family('orb8_otlp_exports_total', [
-      [{ result: 'success' }, step],
-      [{ result: 'failure' }, index],
-    ]),
-  ]
-}
-
-async function scrape({ name, zone, store, self, families }: Node, index: number, nowMs: number): Promise<string> {
-  await store.commit(nowMs)
-  const stats = store.stats()
-  self.series(stats.series)
-  self.attributedBytes(stats.attributedBytes)
-  const pages = encode(store.snapshot(nowMs), await self.families(), 'prometheus', Buffer.alloc)
-  // One family of each name, as in a scrape of its own: several of them were made piece by piece.
-  const more = families.flatMap((one) => [...encode(undefined, [one], 'prometheus', Buffer.alloc)].map(String))
-  const samples = [
-    ...parseExposition(Buffer.concat([...pages]).toString()).samples,
-    ...more.flatMap((text) => parseExposition(text).samples),
-  ]
-  const target = {
-    cluster: 'made',
-    node: name,
-    zone,
-    job: 'orb8',
-    instance: `10.0.0.${index + 1}:9091`,
-    namespace: 'monitoring',
-    pod: `orb8-${name}`,
-  }
-  const scraped: Sample[] = [
-    { name: 'up', labels: {}, value: 1 },
-    { name: 'scrape_duration_seconds', labels: {}, value: 0.03 },
-  ]
-  return [...samples, ...scraped].map((sample) => line(sample, target, nowMs)).join('')
-}
-
-/** As Prometheus takes it with honor_labels: what was scraped wins over the target, and an empty label is none. */
-function line({ name, labels, value }: Sample, target: Labels, nowMs: number): string {
-  const all = Object.entries({ ...target, ...labels }).filter(([, text]) => text !== '')
-  const inside = all.map(([label, text]) => `${label}=${JSON.stringify(text)}`).join(',')
-  return `${name}{${inside}} ${value === Number.POSITIVE_INFINITY ? '+Inf' : value} ${nowMs / 1000}\n`
 }
