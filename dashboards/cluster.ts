@@ -151,7 +151,7 @@ export const cluster = dashboard({
           ],
           { span: 8 },
         ),
-        series('Between zones', UNIT.bytesPerSecond, [{ expr: crossing('zone, peer_zone'), legend: '{{zone}} - {{peer_zone}}' }], {
+        series('Between zones, by pair', UNIT.bytesPerSecond, [{ expr: crossing('zone, peer_zone'), legend: '{{zone}} - {{peer_zone}}' }], {
           span: 8,
           description: 'Both directions, as seen by the end that served.',
         }),

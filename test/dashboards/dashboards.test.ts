@@ -111,7 +111,7 @@ t.test(
       }
       const edges = await ask('orb8-service-map', 'Who talks to whom', 'edges')
       t.same(edges.map(({ metric }) => metric.id).sort(), EDGES, 'the map has each pair once, pods also where a Service was dialled')
-      const zones = await ask('orb8-cluster', 'Between zones', 'A')
+      const zones = await ask('orb8-cluster', 'Between zones, by pair', 'A')
       t.same(zones.map(({ metric }) => `${metric.zone} ${metric.peer_zone}`).sort(), ['z1 z2', 'z2 z1'], 'a zone does not cross to itself')
       const idle = await ask('orb8-gpu', 'Idle while the network moves', 'A')
       t.same(idle.map(({ metric, value }) => `${metric.pod} ${Number(value[1]).toFixed(2)}`).sort(), ['train-0 0.19', 'train-1 0.88'])
