@@ -57,6 +57,8 @@ export interface PrometheusOptions {
   readonly rules?: readonly string[]
   /** Ports of Alertmanagers on 127.0.0.1. */
   readonly alertmanagers?: readonly number[]
+  /** From one scrape to the next, and how long one may take, s. */
+  readonly intervalS?: number
 }
 
 export interface Vector {
@@ -75,14 +77,14 @@ export class Prometheus {
   static async start(
     undo: Undo,
     targets: Readonly<Record<string, number>>,
-    { storage, rules = [], alertmanagers = [] }: PrometheusOptions = {},
+    { storage, rules = [], alertmanagers = [], intervalS = SCRAPE_INTERVAL_S }: PrometheusOptions = {},
   ): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-prometheus-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     undo.add({ gently: remove, atOnce: remove })
     const at = (...ports: number[]) => [{ targets: ports.map((port) => `127.0.0.1:${port}`) }]
     const jobs = Object.entries(targets).map(([name, port]) => ({ job_name: name, honor_labels: true, static_configs: at(port) }))
-    const interval = `${SCRAPE_INTERVAL_S * 1000}ms`
+    const interval = `${intervalS * 1000}ms`
     // JSON is YAML.
     writeFileSync(
       join(folder, 'prometheus.yml'),
