@@ -52,6 +52,8 @@ export function dashboard({ uid, title, description, variables, rows }: Frame): 
   }
   const made = built.build()
   for (const [index, panel] of (made.panels ?? []).entries()) panel.id = index + 1
+  // The SDK's default hides it in a menu.
+  for (const link of made.links ?? []) delete link.placement
   assertAligned(made)
   return made
 }

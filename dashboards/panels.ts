@@ -10,14 +10,7 @@ import {
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common'
-import {
-  DashboardLinkBuilder,
-  DashboardLinkType,
-  type DynamicConfigValue,
-  type Panel,
-  ThresholdsConfigBuilder,
-  ThresholdsMode,
-} from '@grafana/grafana-foundation-sdk/dashboard'
+import { type DynamicConfigValue, type Panel, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard'
 import { PanelBuilder as HeatmapBuilder } from '@grafana/grafana-foundation-sdk/heatmap'
 import { EdgeOptionsBuilder, PanelBuilder as NodeGraphBuilder, NodeOptionsBuilder } from '@grafana/grafana-foundation-sdk/nodegraph'
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus'
@@ -192,7 +185,7 @@ export function table(title: string, queries: readonly Query[], options: TableOp
 function linkTo({ title, uid, fields }: NonNullable<TableOptions['link']>): DynamicConfigValue[] {
   const variables = Object.entries(fields).map(([variable, field]) => `var-${variable}=\${__data.fields["${field}"]:percentencode}`)
   const url = `/d/${uid}?${['${datasource:queryparam}', '${__url_time_range}', ...variables].join('&')}`
-  return [{ id: 'links', value: [new DashboardLinkBuilder(title).type(DashboardLinkType.Link).url(url).build()] }]
+  return [{ id: 'links', value: [{ title, url, targetBlank: false }] }]
 }
 
 /** Rows and columns of one query, by two of its labels. */
