@@ -29,6 +29,7 @@ check 'types' tsc -p .
 check 'format of C' clang_format
 check 'objects' bash scripts/build.sh bpf
 check 'layouts' node scripts/layouts.ts --check
+check 'dashboards' node scripts/dashboards.ts --check
 check "README's tables" node scripts/readme.ts --check
 if command -v shellcheck >/dev/null; then check 'shell' shellcheck -x scripts/*.sh .ci/run; fi
 

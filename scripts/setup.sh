@@ -37,6 +37,7 @@ if [[ "$purpose" == test ]]; then
   needs iproute2 command -v tc
   needs nftables command -v nft
   needs prometheus command -v promtool
+  needs prometheus-alertmanager command -v prometheus-alertmanager
   needs gcc command -v cc
   needs libc6-dev test -e /usr/include/stdio.h
   needs procps command -v sysctl
@@ -55,7 +56,7 @@ known() {
   echo "${1%%|*}"
 }
 
-# Debian starts a daemon as soon as it is installed, and at every boot: here Prometheus is a tool of the tests.
+# Debian starts a daemon as soon as it is installed, and at every boot: here Prometheus and its Alertmanager are tools of the tests.
 policy=/usr/sbin/policy-rc.d
 forbid_daemons() {
   [[ -e $policy ]] && return
@@ -80,9 +81,11 @@ install_packages() {
   say "apt-get install ${packages[*]}"
   forbid_daemons
   apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${packages[@]}" >/dev/null 9<&-
-  if [[ " ${packages[*]} " == *' prometheus '* ]] && command -v systemctl >/dev/null; then
-    systemctl disable --quiet prometheus.service || say 'Prometheus may start at the next boot: systemctl disable prometheus'
-  fi
+  for package in prometheus prometheus-alertmanager; do
+    if [[ " ${packages[*]} " == *" $package "* ]] && command -v systemctl >/dev/null; then
+      systemctl disable --quiet "$package.service" || say "$package may start at the next boot: systemctl disable $package"
+    fi
+  done
 }
 
 # node_modules/.package-lock.json is the last thing that an installation writes.

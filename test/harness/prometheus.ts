@@ -50,6 +50,22 @@ export async function freePort(): Promise<number> {
   return port
 }
 
+export interface PrometheusOptions {
+  /** A folder with blocks, in place of an empty one. */
+  readonly storage?: string
+  /** Paths of rule files, evaluated as often as targets are scraped. */
+  readonly rules?: readonly string[]
+  /** Ports of Alertmanagers on 127.0.0.1. */
+  readonly alertmanagers?: readonly number[]
+  /** From one scrape to the next, and how long one may take, s. */
+  readonly intervalS?: number
+}
+
+export interface Vector {
+  readonly metric: Readonly<Record<string, string>>
+  readonly value: readonly [number, string]
+}
+
 export class Prometheus {
   readonly #port: number
 
@@ -58,21 +74,31 @@ export class Prometheus {
   }
 
   /** `targets`: job name to port on 127.0.0.1. */
-  static async start(undo: Undo, targets: Readonly<Record<string, number>>): Promise<Prometheus> {
+  static async start(
+    undo: Undo,
+    targets: Readonly<Record<string, number>>,
+    { storage, rules = [], alertmanagers = [], intervalS = SCRAPE_INTERVAL_S }: PrometheusOptions = {},
+  ): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-prometheus-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     undo.add({ gently: remove, atOnce: remove })
-    const jobs = Object.entries(targets).map(([name, port]) => ({ job_name: name, static_configs: [{ targets: [`127.0.0.1:${port}`] }] }))
-    const interval = `${SCRAPE_INTERVAL_S * 1000}ms`
+    const at = (...ports: number[]) => [{ targets: ports.map((port) => `127.0.0.1:${port}`) }]
+    const jobs = Object.entries(targets).map(([name, port]) => ({ job_name: name, honor_labels: true, static_configs: at(port) }))
+    const interval = `${intervalS * 1000}ms`
     // JSON is YAML.
     writeFileSync(
       join(folder, 'prometheus.yml'),
-      JSON.stringify({ global: { scrape_interval: interval, scrape_timeout: interval }, scrape_configs: jobs }),
+      JSON.stringify({
+        global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
+        scrape_configs: jobs,
+        rule_files: rules,
+        alerting: { alertmanagers: [{ static_configs: at(...alertmanagers) }] },
+      }),
     )
     const port = await freePort()
     new Child(undo, 'prometheus', [
       `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--storage.tsdb.path=${storage ?? join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--log.level=error',
     ])
@@ -81,16 +107,35 @@ export class Prometheus {
     return prometheus
   }
 
+  get port(): number {
+    return this.#port
+  }
+
   /** An instant query; the values by the label asked for. */
   async query(expression: string, label: string): Promise<Record<string, number>> {
-    const { body } = await this.#get(`/api/v1/query?query=${encodeURIComponent(expression)}`)
-    const { status, error, data } = JSON.parse(body) as {
-      status: string
-      error?: string
-      data: { result: { metric: Record<string, string>; value: [number, string] }[] }
-    }
-    if (status !== 'success') throw new Error(`${expression}: ${error}`)
-    return Object.fromEntries(data.result.map(({ metric, value }) => [metric[label] ?? '', Number(value[1])]))
+    const result = await this.vector(expression)
+    return Object.fromEntries(result.map(({ metric, value }) => [metric[label] ?? '', Number(value[1])]))
+  }
+
+  /** The same with all labels. `atS`: since the epoch; now where it is left out. */
+  async vector(expression: string, atS?: number): Promise<readonly Vector[]> {
+    const { result } = await this.#ask<{ result: Vector[] }>('query', {
+      query: expression,
+      ...(atS === undefined ? {} : { time: String(atS) }),
+    })
+    return result
+  }
+
+  /** What a label is among the series that the selector finds, since `fromS`. */
+  async labelValues(label: string, selector: string, fromS: number): Promise<readonly string[]> {
+    return this.#ask(`label/${label}/values`, { 'match[]': selector, start: String(fromS) })
+  }
+
+  async #ask<T>(path: string, parameters: Readonly<Record<string, string>>): Promise<T> {
+    const { body } = await this.#get(`/api/v1/${path}?${new URLSearchParams(parameters)}`)
+    const { status, error, data } = JSON.parse(body) as { status: string; error?: string; data: T }
+    if (status !== 'success') throw new Error(`${JSON.stringify(parameters)}: ${error}`)
+    return data
   }
 
   /** By job. */
