@@ -81,6 +81,10 @@ export class ApiServer {
     return `${this.#state.version}`
   }
 
+  get connections(): number {
+    return this.#sockets.size
+  }
+
   /** How many watches are open, of one resource or of all. */
   watching(resource?: string): number {
     return this.#watches.of(resource).length

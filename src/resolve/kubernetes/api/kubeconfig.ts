@@ -1,16 +1,20 @@
 // A cluster by kubeconfig files, with all that client-node's KubeConfig knows of them: plugins, certificates, tokens, passwords.
 // Knows nothing of HTTP. Import it late: client-node takes some 80 MiB of memory as it is installed, a third of it bundled.
+import { type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { dirname, isAbsolute, join } from 'node:path'
 // The whole package costs twice the time to load; its version is pinned in package.json.
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js'
+import { ExecAuth } from '@kubernetes/client-node/dist/exec_auth.js'
 import { parse } from 'yaml'
 import { ConfigError, Orb8Error } from '../../../errors.ts'
 import type { Access, Cluster } from './access.ts'
 
 /** A credential plugin may ask a cloud; nobody waits longer for one. */
 const CREDENTIALS_MS = 30_000
+/** A little later it is ended. */
+const GRACE_MS = 1000
 /** The same bound as for settings files. */
 const MAX_FILE_BYTES = 1 << 20
 
@@ -35,7 +39,7 @@ class KubeconfigCluster implements Cluster {
     this.#files = files
     this.#credentialsMs = credentialsMs
     this.#stamp = stampOf(files)
-    this.#loaded = load(files)
+    this.#loaded = this.#load()
   }
 
   /** One asking at a time: a plugin that hangs is never started twice. */
@@ -50,10 +54,16 @@ class KubeconfigCluster implements Cluster {
     this.#stamp = ''
   }
 
+  #load(): KubeConfig {
+    const config = load(this.#files)
+    endPlugins(config, this.#credentialsMs + GRACE_MS)
+    return config
+  }
+
   async #ask(): Promise<Access> {
     const stamp = stampOf(this.#files)
     if (stamp !== this.#stamp) {
-      this.#loaded = load(this.#files)
+      this.#loaded = this.#load()
       this.#stamp = stamp
     }
     const cluster = this.#loaded.getCurrentCluster()
@@ -86,6 +96,14 @@ function accessOf(server: string, proxy: string | undefined, options: RequestOpt
     },
     ...(proxy && { proxy }),
   }
+}
+
+/** client-node waits for a plugin for ever, and gives no other way to change that than its private fields. */
+function endPlugins(config: KubeConfig, afterMs: number): void {
+  const authenticators: readonly unknown[] = Reflect.get(config, 'authenticators')
+  const start = (command: string, args: readonly string[] | undefined, options: SpawnOptions) =>
+    spawn(command, args ?? [], { ...options, timeout: afterMs, killSignal: 'SIGKILL' })
+  for (const authenticator of authenticators) if (authenticator instanceof ExecAuth) Reflect.set(authenticator, 'execFn', start)
 }
 
 /** As kubectl merges: the first file that has a name wins, files that are not there are passed over. */
@@ -165,6 +183,7 @@ function stampOf(files: readonly string[]): string {
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return 'a plugin failed'
   if (cause instanceof SyntaxError) return 'what the plugin printed is no JSON'
+  if (cause instanceof TypeError) return 'it is no kubeconfig'
   const { name, code, mark } = cause as NodeJS.ErrnoException & { mark?: { line?: number } }
   if (name === 'YAMLException') return `it is no valid YAML${mark?.line === undefined ? '' : `, see line ${mark.line + 1}`}`
   if (code !== undefined) return `${code}${'path' in cause ? `: ${String(cause.path)}` : ''}`

@@ -1,7 +1,7 @@
 // Which failures of one watch are worth a line in the log: an outage's beginning, its change and its end. Knows words only.
 
-/** A watch that breaks once is life: load balancers, restarts of the server, versions too old. */
-const WORTH_A_LINE = 2
+/** A watch that breaks is life: load balancers, restarts of the server, and then a version too old. */
+const WORTH_A_LINE = 3
 
 export interface Log {
   info(message: string): void

@@ -2,7 +2,7 @@
 // Knows when to do which; nothing of HTTP or of the objects.
 import { Backoff } from './backoff.ts'
 import type { ApiClient } from './client.ts'
-import { ApiFailure, explained, type Refusal } from './failure.ts'
+import { ApiFailure, explained, type Refusal, Silence } from './failure.ts'
 import { Intake, type ObjectSink, type SkipReason } from './intake.ts'
 import { list } from './list.ts'
 import { type Log, Outage } from './outage.ts'
@@ -15,6 +15,8 @@ const AS_CACHED = '0'
 const AS_STORED = ''
 const BAD_REQUEST = 400
 const GONE = 410
+/** A watch from a version that the server has not come to is silent, bookmarks and all, and so is the next. */
+const SILENCES_TO_LIST = 2
 /** How a server says that it has not come as far as the version asked for. */
 const NOT_THERE_YET = /too large resource version/i
 
@@ -61,6 +63,8 @@ export class Reflector<T> {
   #atLeast = AS_CACHED
   #watches = 0
   #watching = false
+  /** Watches in a row that said nothing. */
+  #silences = 0
 
   constructor(client: ApiClient, options: WatchOptions<T>, timing = TIMING) {
     this.#client = client
@@ -149,6 +153,7 @@ export class Reflector<T> {
 
   #reached(version: string): void {
     this.#version = version
+    this.#silences = 0
     this.#backoff.reset()
     this.#outage.over()
     this.#options.told?.synced(this.#options.resource, this.#timing.now())
@@ -161,20 +166,23 @@ export class Reflector<T> {
     const refusal = failure instanceof ApiFailure ? failure.refusal : undefined
     told?.connected(resource, false)
     this.#outage.failed(failure.message, this.#watching || refusal?.status === GONE)
-    this.#watching = false
     this.#chooseNext(failure, refusal)
+    this.#watching = false
     return this.#backoff.nextMs(refusal?.retryAfterMs)
   }
 
   /** Goes on from where it is unless the server no longer knows that place. */
-  #chooseNext(failure: unknown, refusal: Refusal | undefined): void {
+  #chooseNext(failure: Error, refusal: Refusal | undefined): void {
     const unknown = refusal?.status === BAD_REQUEST || NOT_THERE_YET.test(refusal?.message ?? '')
     if (this.#version === undefined) {
       if (this.#atLeast !== AS_CACHED && (unknown || refusal?.status === GONE)) this.#atLeast = AS_STORED
       return
     }
+    if (this.#watching && failure.cause instanceof Silence) this.#silences++
     const turnedBack = failure instanceof NotResumable && failure.turnedBack
-    if (!unknown && refusal?.status !== GONE && !(failure instanceof NotResumable)) return
+    const lost = unknown || refusal?.status === GONE || failure instanceof NotResumable || this.#silences >= SILENCES_TO_LIST
+    if (!lost) return
+    this.#silences = 0
     this.#atLeast = unknown || turnedBack ? AS_STORED : this.#version
     this.#version = undefined
   }
