@@ -92,7 +92,6 @@ export class ApiClient {
       throw explained(deed, watchdog.signal.aborted ? watchdog.signal.reason : error)
     } finally {
       watchdog[Symbol.dispose]()
-      body.on('error', () => undefined).destroy()
     }
   }
 

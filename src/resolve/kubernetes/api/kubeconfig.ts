@@ -1,6 +1,6 @@
 // A cluster by kubeconfig files, with all that client-node's KubeConfig knows of them: plugins, certificates, tokens, passwords.
 // Knows nothing of HTTP. Import it late: client-node takes some 80 MiB of memory as it is installed, a third of it bundled.
-import { type SpawnOptions, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -101,8 +101,11 @@ function accessOf(server: string, proxy: string | undefined, options: RequestOpt
 /** client-node waits for a plugin for ever, and gives no other way to change that than its private fields. */
 function endPlugins(config: KubeConfig, afterMs: number): void {
   const authenticators: readonly unknown[] = Reflect.get(config, 'authenticators')
-  const start = (command: string, args: readonly string[] | undefined, options: SpawnOptions) =>
-    spawn(command, args ?? [], { ...options, timeout: afterMs, killSignal: 'SIGKILL' })
+  const start = (command: string, args: readonly string[] | undefined, options: SpawnOptions): ChildProcess => {
+    const plugin = spawn(command, args ?? [], options)
+    const timer = setTimeout(() => plugin.kill('SIGKILL'), afterMs).unref()
+    return plugin.once('close', () => clearTimeout(timer))
+  }
   for (const authenticator of authenticators) if (authenticator instanceof ExecAuth) Reflect.set(authenticator, 'execFn', start)
 }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
@@ -161,6 +162,18 @@ t.test(
     }
     t.equal(api.connections, 1)
     t.equal(api.asked.length, 8)
+  }),
+)
+
+t.test(
+  'what was read leaves nothing on its signal',
+  place(async (t, { server, client }) => {
+    const api = await server()
+    const one = client(clusterOf(() => ({ server: api.url })))
+    for (let i = 0; i < 3; i++) await fetched(one)
+    api.plan({}, { kind: 'status', status: 500 })
+    await t.rejects(fetched(one), { message: /HTTP 500/ })
+    t.equal(getEventListeners(SIGNAL, 'abort').length, 0)
   }),
 )
 

@@ -135,13 +135,13 @@ export class Following {
   /** Waits until the index holds these. */
   async holds(...names: readonly string[]): Promise<void> {
     const wanted = [...names].sort().join()
-    await until(`${wanted} in the index`, () => this.names.join() === wanted, 10_000)
+    await until(`${wanted} in the index`, () => this.names.join() === wanted)
   }
 
   /** Waits until a watch is open at the server. */
   async watching(): Promise<void> {
-    await within(this.reflector.synced, 'the first list', 10_000)
-    await until('a watch', () => this.server.watching('pods') === 1 && this.told.at(-1) !== 'pods disconnected', 10_000)
+    await within(this.reflector.synced, 'the first list')
+    await until('a watch', () => this.server.watching('pods') === 1 && this.told.at(-1) !== 'pods disconnected')
   }
 
   #timing(): Partial<Timing> {

@@ -97,7 +97,7 @@ t.test('a plugin that hangs is waited for no longer than it may take, not starte
   for (let i = 0; i < 2; i++) await t.rejects(cluster.access(), { message: /has not answered for 0.1 s/ })
   t.equal(runs(), 1)
   const pid = readFileSync(join(dirname(path), 'pid'), 'utf8').trim()
-  await until('the end of the plugin', () => !existsSync(`/proc/${pid}`))
+  await until('the end of the plugin', () => !existsSync(`/proc/${pid}`), 10_000)
 })
 
 t.test('a file that changes is read again', async (t) => {

@@ -121,10 +121,10 @@ t.test(
 
 t.test(
   'a server that says something now and then is not left',
-  Following.test({ timing: { watchSilenceMs: 400 } }, ab, async (t, f) => {
+  Following.test({ timing: { watchSilenceMs: 1500 } }, ab, async (t, f) => {
     await f.watching()
     for (let i = 0; i < 10; i++) {
-      await sleep(80)
+      await sleep(200)
       f.server.bookmark()
     }
     t.equal(f.server.askedFor('watch').length, 1)
@@ -210,6 +210,36 @@ t.test(
 )
 
 t.test(
+  'after a change has come the next failure is the first again',
+  Following.test({}, ab, async (t, f) => {
+    await f.watching()
+    f.server.plan({ verb: 'watch' }, { kind: 'status', status: 500 }, 2)
+    f.server.cut()
+    await until('the watch', () => f.server.watching() === 1 && f.waits.length === 3)
+    f.server.put(pod({ name: 'c' }))
+    await f.holds('a', 'b', 'c')
+    f.server.cut()
+    await until('the next wait', () => f.waits.length === 4)
+    t.same(f.waits, [1500, 3000, 6000, 1500])
+  }),
+)
+
+t.test(
+  'after a watch that ended in order too',
+  Following.test({}, ab, async (t, f) => {
+    await f.watching()
+    f.server.plan({ verb: 'watch' }, { kind: 'status', status: 500 }, 2)
+    f.server.cut()
+    await until('the watch', () => f.server.watching() === 1 && f.waits.length === 3)
+    f.server.end()
+    await until('the next watch', () => f.server.askedFor('watch').length === 5 && f.server.watching() === 1)
+    f.server.cut()
+    await until('the next wait', () => f.waits.length === 4)
+    t.same(f.waits, [1500, 3000, 6000, 1500])
+  }),
+)
+
+t.test(
   'a list that fails is asked again the same way',
   Following.test(
     {},
@@ -279,7 +309,7 @@ t.test(
 
 t.test(
   'a server that comes back elsewhere with lower versions is listed as it is stored',
-  Following.test({ timing: { watchSilenceMs: 150 } }, ab, async (t, f) => {
+  Following.test({ timing: { watchSilenceMs: 400 } }, ab, async (t, f) => {
     await f.watching()
     const before = Number(f.server.version)
     f.server.remove(pod({ name: 'a' }))
@@ -393,11 +423,11 @@ t.test(
 t.test(
   'a list that comes drop by drop is taken, one that stops is given up',
   Following.test(
-    { timing: { listSilenceMs: 300 } },
+    { timing: { listSilenceMs: 1000 } },
     (server) => {
       ab(server)
       server.plan({ verb: 'list' }, { kind: 'hang' })
-      server.plan({ verb: 'list' }, { kind: 'drip', bytes: 500, everyMs: 20 })
+      server.plan({ verb: 'list' }, { kind: 'drip', bytes: 500, everyMs: 60 })
     },
     async (t, f) => {
       await f.watching()
