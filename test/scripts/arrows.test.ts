@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const ALLOWED: Readonly<Record<string, string>> = {
   'src/collect/ok.ts': "import { a } from '../kernel/a.ts'\nexport const b = a",
   'src/resolve/ok.ts': "import type { A } from '../model.ts'\nimport { b } from './b.ts'\nexport const c: A = b",
+  'src/resolve/kubernetes/ok.ts': "import type { A } from '../../model.ts'\nimport { b } from '../b.ts'\nexport const c: A = b",
   'src/store/ok.ts': "import { A } from '../metrics.ts'\nimport { parse } from '../address.ts'\nexport const c = parse(A)",
   'src/publish/ok.ts': "import { E } from '../errors.ts'\nimport { log } from '../log.ts'\nlog(E)",
   'src/kernel/ok.ts': "import koffi from 'koffi'\nexport const a = koffi",
@@ -23,6 +24,8 @@ const FORBIDDEN: Readonly<Record<string, string>> = {
   'src/kernel/collect.ts': "import { a } from '../collect/a.ts'\nexport const b = a",
   'src/resolve/kernel.ts': "import { a } from '../kernel/a.ts'\nexport const b = a",
   'src/resolve/type.ts': "import type { A } from '../store/a.ts'\nexport type B = A",
+  'src/resolve/kubernetes/store.ts': "import { a } from '../../store/a.ts'\nexport const b = a",
+  'src/resolve/kubernetes/type.ts': "import type { A } from '../../kernel/a.ts'\nexport type B = A",
   'src/store/again.ts': "export { a } from '../resolve/a.ts'",
   'src/store/later.ts': "export const a = import('../publish/a.ts')",
   'src/publish/round.ts': "import { a } from '../../src/store/a.ts'\nexport const b = a",
