@@ -23,7 +23,7 @@ export class AddressBook<R extends Holder> {
   readonly #handedBack: () => void
   readonly #maxContests: number
   readonly #entries = new Map<Address, R | Contest<R>>()
-  /** Where the entry is one; the oldest first. */
+  /** Where the entry is one. */
   readonly #contests = new Map<Address, Contest<R>>()
   #fromMs: number
   #toMs: number
@@ -91,11 +91,18 @@ export class AddressBook<R extends Holder> {
     }
   }
 
+  /** Nobody has any. */
+  clear(): void {
+    this.#entries.clear()
+    this.#contests.clear()
+    this.#changes++
+  }
+
   #contest(address: Address, entry: R | Contest<R>): Contest<R> {
     if (entry instanceof Contest) return entry
-    for (const [oldest, contest] of this.#contests.size >= this.#maxContests ? this.#contests : []) {
-      this.#close(oldest, contest.current() ?? 'nobody')
-      break
+    // All at once: one by one would search a map's emptied front for the oldest each time.
+    if (this.#contests.size >= this.#maxContests) {
+      for (const [closed, contest] of this.#contests) this.#close(closed, contest.current() ?? 'nobody')
     }
     const contest = new Contest(entry)
     this.#entries.set(address, contest)

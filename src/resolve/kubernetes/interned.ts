@@ -28,6 +28,11 @@ export class Interned<S extends Shared> {
     return shared
   }
 
+  /** Nobody has any. */
+  clear(): void {
+    this.#all.clear()
+  }
+
   giveBack(shared: S): void {
     if (--shared.holders === 0) this.#all.delete(shared.key)
   }

@@ -8,6 +8,8 @@ export interface Listed {
 export class Inventory<R extends Listed> {
   readonly #records = new Map<string, R>()
   #round = 0
+  /** How many the round has named. */
+  #named = 0
   #synced = false
 
   get size(): number {
@@ -21,6 +23,7 @@ export class Inventory<R extends Listed> {
 
   listing(): void {
     this.#round++
+    this.#named = 0
   }
 
   get(uid: string): R | undefined {
@@ -30,25 +33,32 @@ export class Inventory<R extends Listed> {
   /** The record, if there is one; it counts as named by the list that runs. */
   see(uid: string): R | undefined {
     const record = this.#records.get(uid)
-    if (record !== undefined) record.seen = this.#round
+    if (record !== undefined && record.seen !== this.#round) {
+      record.seen = this.#round
+      this.#named++
+    }
     return record
   }
 
   add(uid: string, record: R): void {
     record.seen = this.#round
+    this.#named++
     this.#records.set(uid, record)
   }
 
   /** Takes it out; undefined where there is none. */
   take(uid: string): R | undefined {
     const record = this.#records.get(uid)
-    if (record !== undefined) this.#records.delete(uid)
+    if (record === undefined) return undefined
+    if (record.seen === this.#round) this.#named--
+    this.#records.delete(uid)
     return record
   }
 
   /** Takes out what the list did not name. */
   listed(gone: (record: R, uid: string) => void): void {
     this.#synced = true
+    if (this.#named === this.#records.size) return
     for (const [uid, record] of this.#records) {
       if (record.seen === this.#round) continue
       this.#records.delete(uid)
@@ -57,9 +67,9 @@ export class Inventory<R extends Listed> {
   }
 
   /** As if there had never been a list. */
-  clear(gone: (record: R) => void): void {
+  clear(): void {
     this.#synced = false
-    for (const record of this.#records.values()) gone(record)
+    this.#named = 0
     this.#records.clear()
   }
 

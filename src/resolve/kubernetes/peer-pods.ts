@@ -71,7 +71,11 @@ export class PeerPods implements ObjectSink<PeerPod> {
 
   /** Nobody follows them any longer: what is known is of the past. */
   clear(): void {
-    this.#inventory.clear((record) => this.#drop(record))
+    for (const { addresses } of this.#inventory.values()) for (const address of all(addresses)) this.#prefixes.removePod(address)
+    this.#inventory.clear()
+    this.#book.clear()
+    this.#workloads.clear()
+    this.#nodes.clear()
   }
 
   listing(): void {
@@ -147,8 +151,9 @@ function packed(uid: string): string {
   return UID.test(uid) ? Buffer.from(uid.replaceAll('-', ''), 'hex').toString('latin1') : uid
 }
 
+/** A list that was pushed to has room for sixteen more. */
 function only(addresses: readonly Address[]): Address | readonly Address[] {
-  return addresses.length === 1 ? (addresses[0] as Address) : addresses
+  return addresses.length === 1 ? (addresses[0] as Address) : addresses.slice()
 }
 
 function all(addresses: Address | readonly Address[]): readonly Address[] {
