@@ -25,6 +25,15 @@ t.test('a list takes out what it does not name, and a watch between lists adds',
   t.equal(inventory.size, 2)
 })
 
+t.test('a list that names nothing takes out all', async (t) => {
+  const inventory = new Inventory<Listed>()
+  inventory.listing()
+  for (const uid of ['a', 'b']) inventory.add(uid, { seen: 0 })
+  inventory.listed(() => t.fail('none has gone'))
+  inventory.listing()
+  t.strictSame(gone(inventory), ['a', 'b'])
+})
+
 t.test('a list that broke off and began again counts from its beginning', async (t) => {
   const inventory = new Inventory<Listed>()
   inventory.listing()
