@@ -1,6 +1,9 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
+import { type FollowedCluster, followCluster } from './commands/export/cluster.ts'
+import { ExtraRounds } from './commands/export/extra-rounds.ts'
+import { createNaming, PATIENCE_MS } from './commands/export/naming.ts'
 import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
@@ -10,7 +13,7 @@ import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
-import type { Flow, FlowHealth, Snapshot } from './model.ts'
+import type { Snapshot } from './model.ts'
 import { createServer, type Server } from './publish/http.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
@@ -19,7 +22,9 @@ import { type CgroupIndex, openCgroupIndex } from './resolve/cgroup-index.ts'
 import { findCgroupRoot } from './resolve/cgroup-root.ts'
 import { createResolver } from './resolve/flows.ts'
 import { createHostAddresses } from './resolve/host-addresses.ts'
+import type { KubernetesNames } from './resolve/kubernetes/names.ts'
 import { prefixRules } from './resolve/prefix-rules.ts'
+import type { Store } from './store/store.ts'
 import { VERSION } from './version.ts'
 
 const COLLECTOR = 'flows'
@@ -75,6 +80,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const recent = createRecent()
   let collected = false
   let rounds: Rounds<Snapshot> | undefined
+  let cluster: FollowedCluster | undefined
   const started = Promise.withResolvers<Rounds<Snapshot>>()
   started.promise.catch(() => undefined)
 
@@ -86,13 +92,21 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     latest: recent.latest,
     earlier: recent.earlier,
     health: () => rounds?.health() ?? { ok: true, reason: 'ok' },
-    ready: () => (collected ? { ok: true, reason: 'ok' } : { ok: false, reason: 'the first collection is not done' }),
+    ready: () => {
+      if (!collected) return { ok: false, reason: 'the first collection is not done' }
+      return cluster?.ready() === false ? { ok: false, reason: 'the cluster is not listed yet' } : { ok: true, reason: 'ok' }
+    },
     info: { version: VERSION, nodeName: config.nodeName },
   })
   undo.push(() => server.close())
 
   const root = await findCgroupRoot(config.cgroupRoot)
   if (root.warning !== undefined) log.warn(root.warning)
+  const extra = new ExtraRounds(() => void rounds?.join())
+  undo.push(() => extra[Symbol.dispose]())
+  cluster = await followCluster(config, { log, self, partialRoot: root.partial, handedBack: () => extra.within(0) })
+  const { names } = cluster
+  undo.push(async () => cluster?.[Symbol.asyncDispose]())
   const [cgroups, counting] = await Promise.all([
     openCgroupIndex(root.path, { warn: (message) => log.warn(message) }).then((index) => {
       undo.push(() => index.close())
@@ -102,14 +116,16 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
       undo.push(async () => loaded[Symbol.asyncDispose]())
       return loaded
     }),
+    cluster.firstNames(),
   ])
 
-  const collect = collection(config, counting, cgroups, self, log, world)
+  const { collect, store } = collection(config, { counting, cgroups, names }, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
       recent.add(snapshot)
       collected = true
+      if (store.holding > 0) extra.within(PATIENCE_MS)
       return snapshot
     }),
   )
@@ -139,36 +155,41 @@ async function load(
   return counting
 }
 
+interface Sources {
+  readonly counting: Counting
+  readonly cgroups: CgroupIndex
+  readonly names: KubernetesNames
+}
+
 /** One collection: what the kernel counted, named, added up. */
 function collection(
   config: Config,
-  counting: Counting,
-  cgroups: CgroupIndex,
+  { counting, cgroups, names }: Sources,
   self: Self,
   log: Logger,
   { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
-): () => Promise<Snapshot> {
+): { readonly collect: () => Promise<Snapshot>; readonly store: Store } {
   const { datapath, pins } = counting
+  const sinceBootMs = (): number => Number(nowNs()) / 1e6
   const hostAddresses = createHostAddresses()
-  const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const { store, begins, reason } = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
+  const { owners, cluster } = names
+  const known = { cgroups, networks: config.cidrs, hostAddresses, owners, ...(cluster && { cluster }) }
+  const resolver = createResolver({ ...known, maxEntries: config.flowEntries })
+  const { store, begins, reason } = openStore(config, counting, { now: sinceBootMs, startMs: nowMs(), lives: names.hasPod })
   if (pins !== undefined) tellOpening(reason, log)
-  const take = async (flows: readonly Flow[]): Promise<void> => {
-    await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
-    for (const flow of flows) store.add(resolver.resolve(flow))
+  const naming = createNaming({ cgroups, names, resolver, store, log, nowMs: sinceBootMs })
+  const onStep = (name: Step): void => {
+    if (name === 'swap') names.collecting()
+    step?.(name)
   }
-  const takeHealth = async (seen: readonly FlowHealth[]): Promise<void> => {
-    await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
-    for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
-  }
-  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, takeHealth, step, now: nowMs })
-  let prefixesMs = performance.now()
+  const collector = new FlowCollector({ source: datapath, ledger: store, begins, ...naming, step: onStep, now: nowMs })
+  let prefixesMs = Number.NEGATIVE_INFINITY
   let pinned = true
 
   const run = async (): Promise<Snapshot> => {
     hostAddresses.refresh()
     if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
-      datapath.setPrefixes(prefixRules(config.cidrs))
+      datapath.setPrefixes(prefixRules(config.cidrs, names.publicPrefixes()))
       prefixesMs = performance.now()
     }
     const { totals, entries, gapMs } = await collector.collect()
@@ -187,9 +208,11 @@ function collection(
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)
     self.attributedBytes(stats.attributedBytes)
+    const { ownPods, peerPods } = names.counts()
+    self.kubernetes.podsTracked(Math.max(ownPods, peerPods))
     return snapshot
   }
-  return async () => {
+  const collect = async (): Promise<Snapshot> => {
     const began = performance.now()
     const seconds = (): number => (performance.now() - began) / 1000
     try {
@@ -201,6 +224,7 @@ function collection(
       throw error
     }
   }
+  return { collect, store }
 }
 
 function tellOpening(reason: string, log: Logger): void {
