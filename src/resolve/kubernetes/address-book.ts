@@ -2,8 +2,10 @@
 import type { Address } from '../../model.ts'
 import { type Claimant, Contest } from './contest.ts'
 
-/** Addresses that changed hands since the collection before last: 50 a second for 15 minutes; 400 B each. */
-const MAX_CONTESTS = 45_000
+/** Addresses that changed hands since the collection before last: 50 a second for five minutes; 400 B each. */
+const MAX_CONTESTS = 16_384
+/** The oldest, closed together where there are too many: one by one would search a map's emptied front for the oldest each time. */
+const CLOSED_TOGETHER = 1024
 
 export interface AddressBookOptions {
   /** Monotonic, ms. */
@@ -100,9 +102,8 @@ export class AddressBook<R extends Holder> {
 
   #contest(address: Address, entry: R | Contest<R>): Contest<R> {
     if (entry instanceof Contest) return entry
-    // All at once: one by one would search a map's emptied front for the oldest each time.
     if (this.#contests.size >= this.#maxContests) {
-      for (const [closed, contest] of this.#contests) this.#close(closed, contest.current() ?? 'nobody')
+      for (const [closed, oldest] of this.#contests.entries().take(CLOSED_TOGETHER)) this.#close(closed, oldest.current() ?? 'nobody')
     }
     const contest = new Contest(entry)
     this.#entries.set(address, contest)

@@ -81,7 +81,8 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
   const prefixes = new PublicPrefixes()
   const book = { nowMs, ...(handedBack && { handedBack }) }
   const ownPods = new OwnPods(book, prefixes)
-  const peerPods = new PeerPods(book, prefixes)
+  const peerPrefixes = new PublicPrefixes()
+  const peerPods = new PeerPods(book, peerPrefixes)
   const services = new Services(prefixes)
   const nodes = new Nodes(prefixes)
   const logs = new PodLogs({ directory: podLogsDirectory, nodeName, nowMs })
@@ -122,14 +123,14 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
       if (ownPods.synced) return ownPods.has(namespace, name)
       return !logs.found || logs.has(namespace, name)
     },
-    publicPrefixes: () => prefixes.list(),
+    publicPrefixes: () => [...prefixes.list(), ...peerPrefixes.list()],
     counts: () => ({
       ownPods: ownPods.size,
       peerPods: peerPods.size,
       services: services.size,
       nodes: nodes.size,
       waitsRefused: waits.refused,
-      prefixesOverlooked: prefixes.overlooked,
+      prefixesOverlooked: prefixes.overlooked + peerPrefixes.overlooked,
     }),
   }
 }
@@ -143,8 +144,9 @@ function followed<T>(sink: ObjectSink<T>, then: () => void): ObjectSink<T> {
       then()
     },
     listed() {
-      sink.listed()
+      const slices = sink.listed()
       then()
+      return slices?.then(then)
     },
     remove(object) {
       sink.remove(object)

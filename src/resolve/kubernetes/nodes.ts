@@ -57,9 +57,12 @@ export class Nodes implements ObjectSink<Node> {
     this.#inventory.listing()
   }
 
-  listed(): void {
-    this.#inventory.listed((record) => this.#claim('remove', record))
+  listed(): Promise<void> | undefined {
     this.#changes++
+    return this.#inventory.listed((record) => {
+      this.#claim('remove', record)
+      this.#changes++
+    })
   }
 
   /** A node's status comes every few minutes and most often says nothing new. */

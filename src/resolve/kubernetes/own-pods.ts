@@ -117,9 +117,12 @@ export class OwnPods implements ObjectSink<OwnPod> {
     this.#inventory.listing()
   }
 
-  listed(): void {
-    this.#inventory.listed((record) => this.#end(record))
+  listed(): Promise<void> | undefined {
     this.#changes++
+    return this.#inventory.listed((record) => {
+      this.#end(record)
+      this.#changes++
+    })
   }
 
   put(pod: OwnPod): void {

@@ -42,6 +42,7 @@ export class PeerPods implements ObjectSink<PeerPod> {
   readonly #book: AddressBook<PeerRecord>
   readonly #prefixes: PublicPrefixes
 
+  /** `prefixes`: theirs alone. */
   constructor(options: AddressBookOptions, prefixes: PublicPrefixes) {
     this.#book = new AddressBook(options)
     this.#prefixes = prefixes
@@ -71,7 +72,7 @@ export class PeerPods implements ObjectSink<PeerPod> {
 
   /** Nobody follows them any longer: what is known is of the past. */
   clear(): void {
-    for (const { addresses } of this.#inventory.values()) for (const address of all(addresses)) this.#prefixes.removePod(address)
+    this.#prefixes.clear()
     this.#inventory.clear()
     this.#book.clear()
     this.#workloads.clear()
@@ -82,8 +83,8 @@ export class PeerPods implements ObjectSink<PeerPod> {
     this.#inventory.listing()
   }
 
-  listed(): void {
-    this.#inventory.listed((record) => this.#drop(record))
+  listed(): Promise<void> | undefined {
+    return this.#inventory.listed((record) => this.#drop(record))
   }
 
   put(pod: PeerPod): void {

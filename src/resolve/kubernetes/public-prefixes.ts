@@ -67,6 +67,11 @@ export class PublicPrefixes {
     if (wanted !== undefined && --wanted.count === 0) this.#wanted.delete(keyOf(prefix))
   }
 
+  /** Nobody asks for any. */
+  clear(): void {
+    this.#wanted.clear()
+  }
+
   list(): readonly Prefix[] {
     return this.#wanted
       .values()

@@ -60,9 +60,12 @@ export class Services implements ObjectSink<Service> {
     this.#inventory.listing()
   }
 
-  listed(): void {
-    this.#inventory.listed((record) => this.#claim('remove', record))
+  listed(): Promise<void> | undefined {
     this.#changes++
+    return this.#inventory.listed((record) => {
+      this.#claim('remove', record)
+      this.#changes++
+    })
   }
 
   put(service: Service): void {

@@ -7,8 +7,8 @@ export interface ObjectSink<T> {
   /** A full list follows. Also without a `listed` for the one before, which was cut off then. */
   listing(): void
   put(object: T): void
-  /** The list is complete: what was not put since the last `listing` has gone. */
-  listed(): void
+  /** The list is complete: what was not put since the last `listing` has gone. Where that takes longer nothing is told meanwhile. */
+  listed(): unknown
   /** `object`: as it was last. */
   remove(object: T): void
 }

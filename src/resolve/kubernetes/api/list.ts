@@ -41,7 +41,7 @@ export async function list<T>(client: ApiClient, question: ListQuestion, intake:
       page = await nextPage(client, question, query, intake)
     }
   }
-  intake.sink.listed()
+  await intake.sink.listed()
   return page.version
 }
 
