@@ -104,7 +104,8 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   if (root.warning !== undefined) log.warn(root.warning)
   const extra = new ExtraRounds(() => void rounds?.join())
   undo.push(() => extra[Symbol.dispose]())
-  cluster = await followCluster(config, { log, self, partialRoot: root.partial, handedBack: () => extra.within(0) })
+  const sinceBootMs = clockOf(world)
+  cluster = await followCluster(config, { log, self, partialRoot: root.partial, handedBack: () => extra.within(0), nowMs: sinceBootMs })
   const { names } = cluster
   undo.push(async () => cluster?.[Symbol.asyncDispose]())
   const [cgroups, counting] = await Promise.all([
@@ -155,6 +156,11 @@ async function load(
   return counting
 }
 
+/** ms, monotonic, the same for all processes of the host. */
+function clockOf({ nowNs = process.hrtime.bigint }: World): () => number {
+  return () => Number(nowNs()) / 1e6
+}
+
 interface Sources {
   readonly counting: Counting
   readonly cgroups: CgroupIndex
@@ -167,10 +173,11 @@ function collection(
   { counting, cgroups, names }: Sources,
   self: Self,
   log: Logger,
-  { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
+  world: World,
 ): { readonly collect: () => Promise<Snapshot>; readonly store: Store } {
   const { datapath, pins } = counting
-  const sinceBootMs = (): number => Number(nowNs()) / 1e6
+  const { step, nowMs = Date.now } = world
+  const sinceBootMs = clockOf(world)
   const hostAddresses = createHostAddresses()
   const { owners, cluster } = names
   const known = { cgroups, networks: config.cidrs, hostAddresses, owners, ...(cluster && { cluster }) }

@@ -4,8 +4,7 @@ import { KubeNode, type Layout, NODE, NODE_ADDRESS } from '../harness/kube-node.
 import { node, pod, service } from '../harness/kubernetes-objects.ts'
 import { attributed, namedFlows } from '../harness/named-flows.ts'
 import { onSite } from '../harness/site.ts'
-import { connect, exchange } from '../harness/streams.ts'
-import type { Agent } from '../harness/traffic.ts'
+import { connect, exchange, VISIT, visit } from '../harness/streams.ts'
 
 const WEB = {
   namespace: 'shop',
@@ -151,13 +150,3 @@ t.test(
     t.equal((attributed(last).cgroup ?? 0) - (before.cgroup ?? 0), 0)
   }),
 )
-
-const VISIT = { sent: 100, received: 7 }
-
-/** A connection of its own, in which the client says 100 bytes and hears 7. */
-async function visit(server: Agent, client: Agent, at: string): Promise<void> {
-  await connect(server, client, { at })
-  await exchange(server, client, 100, 7)
-  await client.say('close c')
-  await server.each('close s', 'close l')
-}

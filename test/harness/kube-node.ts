@@ -21,6 +21,11 @@ export const NODE_ADDRESS = '10.250.0.1'
 /** Everybody reaches everybody without a route. */
 const BITS = 8
 
+const LABELS = [
+  ...['namespace', 'pod', 'container', 'workload', 'workload_kind', 'role'],
+  ...['peer_kind', 'peer_namespace', 'peer_workload', 'peer_zone', 'direction'],
+]
+
 export interface PlacedPod {
   readonly object: KubernetesObject
   readonly namespace: Namespace
@@ -67,7 +72,8 @@ export class KubeNode {
     const clusters = [{ name: 'c', cluster: { server: this.api.url } }]
     const contexts = [{ name: 'x', context: { cluster: 'c', user: '' } }]
     writeFileSync(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters, contexts, 'current-context': 'x' }))
-    const labels = ['--flow-labels', 'all']
+    // Without ports: others on this machine who dial many would fill the limit of series.
+    const labels = ['--flow-labels', LABELS.join()]
     return { args: [...labels, ...args], env: { KUBECONFIG: kubeconfig, NODE_NAME: NODE, ...env }, ...more }
   }
 

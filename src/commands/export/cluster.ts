@@ -27,6 +27,8 @@ export interface ClusterWorld {
   /** See KubernetesNamesOptions. */
   readonly partialRoot: boolean
   readonly handedBack: () => void
+  /** Monotonic, ms. */
+  readonly nowMs?: () => number
 }
 
 export interface FollowedCluster extends AsyncDisposable {
@@ -38,12 +40,15 @@ export interface FollowedCluster extends AsyncDisposable {
 }
 
 /** Where no API server is to be asked names come without. Throws ConfigError where the settings name none that could be asked. */
-export async function followCluster(config: Config, { log, self, partialRoot, handedBack }: ClusterWorld): Promise<FollowedCluster> {
+export async function followCluster(
+  config: Config,
+  { log, self, partialRoot, handedBack, nowMs = () => performance.now() }: ClusterWorld,
+): Promise<FollowedCluster> {
   const { nodeName, peers, peerNodes, podLogsDir, kubernetes } = config
   const kubeconfig = config.kubeconfig.join(delimiter)
   const cluster = await findCluster({ kubernetes, kubeconfig, serviceAddress: serviceAddress(), home: homedir() })
   const followers = cluster === undefined ? undefined : await Followers.open(cluster, log, self.kubernetes)
-  const beganMs = performance.now()
+  const beganMs = nowMs()
   const names = createKubernetesNames({
     nodeName,
     api: cluster !== undefined,
@@ -52,6 +57,7 @@ export async function followCluster(config: Config, { log, self, partialRoot, ha
     podLogsDirectory: podLogsDir,
     partialRoot,
     handedBack,
+    nowMs,
     scopeChosen(scope) {
       log.info({ scope }, 'how much of the cluster is followed')
       followPeers(scope)
@@ -77,9 +83,9 @@ export async function followCluster(config: Config, { log, self, partialRoot, ha
 
   return {
     names,
-    ready: () => names.synced || performance.now() - beganMs >= READY_ANYWAY_MS,
+    ready: () => names.synced || nowMs() - beganMs >= READY_ANYWAY_MS,
     async firstNames() {
-      while (!names.synced && performance.now() - beganMs < FIRST_NAMES_MS) await sleep(LOOK_MS)
+      while (!names.synced && nowMs() - beganMs < FIRST_NAMES_MS) await sleep(LOOK_MS)
     },
     async [Symbol.asyncDispose]() {
       await followers?.[Symbol.asyncDispose]()
