@@ -85,6 +85,14 @@ function byKey(entries: readonly FileEntry[], path: string): ReadonlyMap<string,
   )
 }
 
+/** The API server of the cluster in which this process is a pod; undefined outside pods. */
+export function serviceAddress(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): { readonly host: string; readonly port: string } | undefined {
+  const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = env
+  return host === '' || port === '' ? undefined : { host, port }
+}
+
 // What Kubernetes injects for a Service whose name begins with orb8.
 const SERVICE_VARIABLE = /^ORB8_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/
 

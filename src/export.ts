@@ -1,7 +1,10 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
+import { type FollowedCluster, followCluster } from './commands/export/cluster.ts'
+import { ExtraRounds } from './commands/export/extra-rounds.ts'
 import { createKernelCost } from './commands/export/kernel-cost.ts'
+import { createNaming, PATIENCE_MS } from './commands/export/naming.ts'
 import { Stages } from './commands/export/stages.ts'
 import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
@@ -12,7 +15,7 @@ import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
-import type { Flow, FlowHealth, Snapshot } from './model.ts'
+import type { Snapshot } from './model.ts'
 import { createServer, type Server } from './publish/http.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
@@ -21,7 +24,9 @@ import { type CgroupIndex, openCgroupIndex } from './resolve/cgroup-index.ts'
 import { findCgroupRoot } from './resolve/cgroup-root.ts'
 import { createResolver } from './resolve/flows.ts'
 import { createHostAddresses } from './resolve/host-addresses.ts'
+import type { KubernetesNames } from './resolve/kubernetes/names.ts'
 import { prefixRules } from './resolve/prefix-rules.ts'
+import type { Store } from './store/store.ts'
 import { VERSION } from './version.ts'
 
 const COLLECTOR = 'flows'
@@ -77,6 +82,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const recent = createRecent()
   let collected = false
   let rounds: Rounds<Snapshot> | undefined
+  let cluster: FollowedCluster | undefined
   const started = Promise.withResolvers<Rounds<Snapshot>>()
   started.promise.catch(() => undefined)
 
@@ -88,13 +94,22 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     latest: recent.latest,
     earlier: recent.earlier,
     health: () => rounds?.health() ?? { ok: true, reason: 'ok' },
-    ready: () => (collected ? { ok: true, reason: 'ok' } : { ok: false, reason: 'the first collection is not done' }),
+    ready: () => {
+      if (!collected) return { ok: false, reason: 'the first collection is not done' }
+      return cluster?.ready() === false ? { ok: false, reason: 'the cluster is not listed yet' } : { ok: true, reason: 'ok' }
+    },
     info: { version: VERSION, nodeName: config.nodeName },
   })
   undo.push(() => server.close())
 
   const root = await findCgroupRoot(config.cgroupRoot)
   if (root.warning !== undefined) log.warn(root.warning)
+  const extra = new ExtraRounds(() => void rounds?.join())
+  undo.push(() => extra[Symbol.dispose]())
+  const sinceBootMs = clockOf(world)
+  cluster = await followCluster(config, { log, self, partialRoot: root.partial, handedBack: () => extra.within(0), nowMs: sinceBootMs })
+  const { names } = cluster
+  undo.push(async () => cluster?.[Symbol.asyncDispose]())
   const [cgroups, counting] = await Promise.all([
     openCgroupIndex(root.path, { warn: (message) => log.warn(message) }).then((index) => {
       undo.push(() => index.close())
@@ -104,14 +119,16 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
       undo.push(async () => loaded[Symbol.asyncDispose]())
       return loaded
     }),
+    cluster.firstNames(),
   ])
 
-  const collect = collection(config, counting, cgroups, self, log, world)
+  const { collect, store } = collection(config, { counting, cgroups, names }, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
       recent.add(snapshot)
       collected = true
+      if (store.holding > 0) extra.within(PATIENCE_MS)
       return snapshot
     }),
   )
@@ -141,44 +158,59 @@ async function load(
   return counting
 }
 
+/** ms, monotonic, the same for all processes of the host. */
+function clockOf({ nowNs = process.hrtime.bigint }: World): () => number {
+  return () => Number(nowNs()) / 1e6
+}
+
+interface Sources {
+  readonly counting: Counting
+  readonly cgroups: CgroupIndex
+  readonly names: KubernetesNames
+}
+
 /** One collection: what the kernel counted, named, added up. */
 function collection(
   config: Config,
-  counting: Counting,
-  cgroups: CgroupIndex,
+  { counting, cgroups, names }: Sources,
   self: Self,
   log: Logger,
-  { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
-): () => Promise<Snapshot> {
+  world: World,
+): { readonly collect: () => Promise<Snapshot>; readonly store: Store } {
   const { datapath, pins } = counting
+  const { step, nowMs = Date.now } = world
+  const sinceBootMs = clockOf(world)
   const hostAddresses = createHostAddresses()
-  const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const { store, begins, reason } = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
+  const { owners, cluster } = names
+  const known = { cgroups, networks: config.cidrs, hostAddresses, owners, ...(cluster && { cluster }) }
+  const resolver = createResolver({ ...known, maxEntries: config.flowEntries })
+  const { store, begins, reason } = openStore(config, counting, { now: sinceBootMs, startMs: nowMs(), lives: names.hasPod })
   if (pins !== undefined) tellOpening(reason, log)
   const stages = new Stages()
   const tellCost = createKernelCost(counting, self)
-  const take = (flows: readonly Flow[]): Promise<void> =>
-    stages.within('resolve', async () => {
-      await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
-      for (const flow of flows) store.add(resolver.resolve(flow))
-    })
-  const takeHealth = (seen: readonly FlowHealth[]): Promise<void> =>
-    stages.within('resolve', async () => {
-      await cgroups.ensure(new Set(seen.map(({ key }) => key.cgroup)))
-      for (const { key, health } of seen) store.addHealth({ ...resolver.name(key), health })
-    })
+  const { take, takeHealth, settle } = createNaming({ cgroups, names, resolver, store, log, nowMs: sinceBootMs })
   const onStep = (name: Step): void => {
     stages.step(name)
+    if (name === 'swap') names.collecting()
     step?.(name)
   }
-  const collector = new FlowCollector({ source: datapath, ledger: store, begins, take, takeHealth, step: onStep, now: nowMs })
-  let prefixesMs = performance.now()
+  const collector = new FlowCollector({
+    source: datapath,
+    ledger: store,
+    begins,
+    take: (flows) => stages.within('resolve', () => take(flows)),
+    takeHealth: (seen) => stages.within('resolve', () => takeHealth(seen)),
+    settle: () => stages.within('resolve', settle),
+    step: onStep,
+    now: nowMs,
+  })
+  let prefixesMs = Number.NEGATIVE_INFINITY
   let pinned = true
 
   const run = async (): Promise<Snapshot> => {
     hostAddresses.refresh()
     if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
-      datapath.setPrefixes(prefixRules(config.cidrs))
+      datapath.setPrefixes(prefixRules(config.cidrs, names.publicPrefixes()))
       prefixesMs = performance.now()
     }
     const { totals, entries, gapMs } = await collector.collect()
@@ -200,9 +232,11 @@ function collection(
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)
     self.attributedBytes(stats.attributedBytes)
+    const { ownPods, peerPods } = names.counts()
+    self.kubernetes.podsTracked(Math.max(ownPods, peerPods))
     return snapshot
   }
-  return async () => {
+  const collect = async (): Promise<Snapshot> => {
     const began = performance.now()
     const seconds = (): number => (performance.now() - began) / 1000
     try {
@@ -214,6 +248,7 @@ function collection(
       throw error
     }
   }
+  return { collect, store }
 }
 
 function tellOpening(reason: string, log: Logger): void {

@@ -207,6 +207,35 @@ export const SELF = {
   ),
   collectorUp: metric('orb8_collector_up', 'gauge', '1', ['collector'], '1 where the last collection worked.'),
   collectorErrors: metric('orb8_collector_errors_total', 'counter', '{error}', ['collector', 'reason'], 'Collections that failed.'),
+  k8sWatchConnected: metric(
+    'orb8_k8s_watch_connected',
+    'gauge',
+    '1',
+    ['resource'],
+    '1 while a watch at the Kubernetes API server is open: of pods (of this node), peers (all pods), services, nodes.',
+  ),
+  k8sReconnections: metric(
+    'orb8_k8s_watch_reconnections_total',
+    'counter',
+    '{watch}',
+    ['resource'],
+    'Watches begun after the first; a server ends each after 5 to 10 minutes.',
+  ),
+  k8sLastSync: metric(
+    'orb8_k8s_last_sync_timestamp_seconds',
+    'gauge',
+    's',
+    ['resource'],
+    'When what is known was last as the server knew it: a list, a change or a bookmark; some minutes old where nothing changes.',
+  ),
+  k8sPodsTracked: metric('orb8_k8s_pods_tracked', 'gauge', '{pod}', [], 'Pods in the index, by the Kubernetes API server.'),
+  k8sSkipped: metric(
+    'orb8_k8s_skipped_total',
+    'counter',
+    '{object}',
+    ['resource', 'reason'],
+    'What the API server sent and was passed over: garbage, malformed (fields are missing), too_large.',
+  ),
 } as const
 
 /** All of them, in the order of the README's table. */

@@ -14,6 +14,11 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     listen: { host: '', port: 9091 },
     collectIntervalMs: 15_000,
     nodeName: hostname(),
+    kubernetes: 'auto',
+    kubeconfig: [],
+    peers: 'auto',
+    peerNodes: false,
+    podLogsDir: '/var/log/pods',
     cgroupRoot: 'auto',
     datapath: 'auto',
     flowEntries: 65_536,
@@ -44,6 +49,11 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     listen: '[::1]:0',
     collectIntervalMs: '1m30s',
     nodeName: 'node-7',
+    kubernetes: 'off',
+    kubeconfig: '/a/config:/b/config',
+    peers: 'services',
+    peerNodes: 'true',
+    podLogsDir: '/host/var/log/pods',
     cgroupRoot: '/sys/fs/cgroup',
     datapath: 'socket',
     flowEntries: '4194304',
@@ -69,9 +79,10 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
 })
 
 t.test('the file also takes native numbers, lists and maps', async (t) => {
-  const text = 'sockets: 7\nflow_labels: [port, workload]\ncidrs:\n  corp: [10.0.0.0/8, fd00::/8]\n  db: 192.0.2.0/24\n'
+  const text = 'sockets: 7\npeer_nodes: true\nflow_labels: [port, workload]\ncidrs:\n  corp: [10.0.0.0/8, fd00::/8]\n  db: 192.0.2.0/24\n'
   const { config } = await loadConfig({ env: {}, argv: ['--config', 'a.yaml'], readFile: file(text) })
   t.equal(config.sockets, 7)
+  t.equal(config.peerNodes, true)
   t.strictSame(config.flowLabels, ['workload', 'port'])
   t.strictSame(
     config.cidrs.map(({ name, prefix }) => [name, prefix.bits]),

@@ -65,6 +65,8 @@ export interface CollectorOptions {
   readonly take: (flows: readonly Flow[]) => Promise<void> | void
   /** The same of what was seen of their health. */
   readonly takeHealth: (health: readonly FlowHealth[]) => Promise<void> | void
+  /** Called once all of a drain was received, before it is committed. */
+  readonly settle?: () => Promise<void> | void
   /** Called at each step of a collection, before it. */
   readonly step?: ((name: Step) => void) | undefined
   /** ms since the epoch. */
@@ -157,6 +159,7 @@ export class FlowCollector {
   readonly #ledger: DrainLedger
   readonly #take: CollectorOptions['take']
   readonly #takeHealth: CollectorOptions['takeHealth']
+  readonly #settle: NonNullable<CollectorOptions['settle']>
   readonly #step: (name: Step) => void
   readonly #now: () => number
   #begins: boolean
@@ -167,11 +170,13 @@ export class FlowCollector {
   /** Not committed yet. */
   #gapMs = 0
 
-  constructor({ source, ledger, take, takeHealth, begins = false, step = () => undefined, now = Date.now }: CollectorOptions) {
+  constructor(options: CollectorOptions) {
+    const { source, ledger, take, takeHealth, begins = false, settle = () => undefined, step = () => undefined, now = Date.now } = options
     this.#source = source
     this.#ledger = ledger
     this.#take = take
     this.#takeHealth = takeHealth
+    this.#settle = settle
     this.#begins = begins
     this.#held = source.held()
     this.#step = step
@@ -226,6 +231,7 @@ export class FlowCollector {
     for (const held of this.#held) await (held.holds === 'flows' ? this.#read(held) : this.#readHealth(held))
     await this.#takeNodeOverflow()
     await this.#takeNodeHealth()
+    await this.#settle()
     if (gapMs > 0) this.#gapSeconds.set(this.#gapSeconds.value() + gapMs / 1000)
     this.#step('commit')
     await this.#ledger.commit(this.#now())

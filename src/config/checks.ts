@@ -41,6 +41,26 @@ export const duration = (leastMs: number, mostMs: number): Check<number> => {
 /** A name as Kubernetes or the kernel gives it: no control characters, at most 253 characters. */
 export const name: Check<string> = text.check(z.regex(/^[^\p{Cc}\p{Zl}\p{Zp}]{1,253}$/u, { error: 'is not a name' }))
 
+export const yesOrNo: Check<boolean> = z.pipe(
+  z.union([z.boolean(), words(['true', 'false'])], { error: 'is neither true nor false' }),
+  z.transform((written: boolean | 'true' | 'false') => written === true || written === 'true'),
+)
+
+/** A path from the root. Not looked up. */
+export const absolutePath: Check<string> = text.check(
+  z.refine((path) => path.startsWith('/') && !path.includes('\0'), { error: 'is not an absolute path' }),
+  z.maxLength(4095, { error: 'is too long for a path' }),
+)
+
+/** Paths with colons between, or nothing. Not looked up. */
+export const pathList: Check<readonly string[]> = z.pipe(
+  text.check(
+    z.refine((list) => !list.includes('\0'), { error: 'is no list of paths' }),
+    z.maxLength(65_535, { error: 'is too long for a list of paths' }),
+  ),
+  z.transform((list: string) => Object.freeze(list.split(':').filter((path) => path !== ''))),
+)
+
 /** `auto`, or a path from the root. Not looked up. */
 export const autoOrPath: Check<string> = text.check(
   z.refine((path) => path === 'auto' || (path.startsWith('/') && !path.includes('\0')), { error: 'is not an absolute path' }),

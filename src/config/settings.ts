@@ -1,6 +1,21 @@
 // Every setting, defined once, as data: the command line, the environment, the file, --help and the README read it here.
 import { hostname } from 'node:os'
-import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, noneOrPath, noneOrWhole, whole, words } from './checks.ts'
+import {
+  absolutePath,
+  autoOrPath,
+  type Check,
+  duration,
+  flowLabels,
+  listen,
+  name,
+  networks,
+  noneOrPath,
+  noneOrWhole,
+  pathList,
+  whole,
+  words,
+  yesOrNo,
+} from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
 
 export interface Setting<T = unknown> {
@@ -56,6 +71,57 @@ export const SETTINGS = {
     fallbackShown: "the host's name",
     allowed: '1 to 253 printable characters; in the file in quotes where it looks like a number',
     help: 'This node, as Kubernetes knows it.',
+  },
+  kubernetes: {
+    flag: '--kubernetes',
+    variable: 'ORB8_KUBERNETES',
+    fileKey: 'kubernetes',
+    placeholder: 'WHEN',
+    check: words(['auto', 'on', 'off']),
+    fallback: 'auto',
+    allowed: 'auto, on or off',
+    help: 'Ask the Kubernetes API server for names: on, off, or auto: on with an in-cluster service account or where KUBECONFIG is set.',
+  },
+  kubeconfig: {
+    flag: '--kubeconfig',
+    variable: 'KUBECONFIG',
+    fileKey: 'kubeconfig',
+    placeholder: 'PATHS',
+    check: pathList,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: 'paths with colons between, as for kubectl',
+    help: 'Files that say how the API server is reached, as for kubectl; ~/.kube/config only where it is named.',
+  },
+  peers: {
+    flag: '--peers',
+    variable: 'ORB8_PEERS',
+    fileKey: 'peers',
+    placeholder: 'SCOPE',
+    check: words(['auto', 'cluster', 'services', 'off']),
+    fallback: 'auto',
+    allowed: 'auto, cluster, services or off',
+    help: "What peers are named by: all pods of the cluster, services (Services, nodes and this node's pods), or off: nothing of Kubernetes. auto: cluster up to 200 nodes, services above.",
+  },
+  peerNodes: {
+    flag: '--peer-nodes',
+    variable: 'ORB8_PEER_NODES',
+    fileKey: 'peer_nodes',
+    placeholder: 'true|false',
+    check: yesOrNo,
+    fallback: 'false',
+    allowed: 'true or false',
+    help: 'Name the node in peer_workload of peer_kind="node": as many series as the cluster has nodes.',
+  },
+  podLogsDir: {
+    flag: '--pod-logs-dir',
+    variable: 'ORB8_POD_LOGS_DIR',
+    fileKey: 'pod_logs_dir',
+    placeholder: 'PATH',
+    check: absolutePath,
+    fallback: '/var/log/pods',
+    allowed: 'an absolute path',
+    help: "The kubelet's podLogsDir: names of its directories, and of the links in containers beside it, name pods that the API server does not tell of. No log is read. Used where it exists.",
   },
   cgroupRoot: {
     flag: '--cgroup-root',

@@ -3,6 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { SELF } from '../metrics.ts'
 import type { Attribution, Metric } from '../model.ts'
+import { type ClusterNumbers, createClusterNumbers } from './cluster-numbers.ts'
 import { type Lag, watchLoop } from './loop-lag.ts'
 import type { Family, Sample } from './text.ts'
 
@@ -66,6 +67,7 @@ export interface Self {
   stage(name: Stage, seconds: number): void
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
+  readonly kubernetes: ClusterNumbers
   families(): Promise<Family[]>
 }
 
@@ -96,6 +98,7 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
   const stageSeconds = new Histogram({ ...definition(SELF.stageSeconds), buckets: STAGE_BUCKETS })
   const collectorUp = gauge(SELF.collectorUp)
   const collectorErrors = new Counter(definition(SELF.collectorErrors))
+  const kubernetes = createClusterNumbers(registry)
   for (const reason of UNTRACKED) socketsUntracked.set(0, { reason })
   for (const method of METHODS) attributedBytes.set(0, { method })
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS })
@@ -135,6 +138,7 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectorUp.set({ collector }, 0)
       collectorErrors.inc({ collector, reason })
     },
+    kubernetes,
     // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
     async families() {
       setLoopLag()

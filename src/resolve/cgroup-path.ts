@@ -1,13 +1,25 @@
 // Reads a cgroup's path: whose it is by the names that runtimes, kubelet and systemd give. Text only: touches no file.
 
+export interface PodCgroup {
+  /** With dashes, as the API writes it; a static pod's is the 32 hex digits of its configuration's hash. */
+  readonly podUid: string
+  /** All 64 characters; absent for the pod's own directory. */
+  readonly containerId?: string
+  /** The container that the pod's node is (kind, minikube, k3d), seen from that container's host. */
+  readonly nodeContainer?: string
+}
+
 export interface CgroupIdentity {
   readonly kind: 'container' | 'systemd' | 'cgroup'
   /** Container: the first 12 characters of its id. systemd: the unit. cgroup: the path below the mount. */
   readonly name: string
-  /** With dashes, as the API writes it; a static pod's is the 32 hex digits of its configuration's hash. */
+  /** Of the outermost pod: what runs inside it is its own affair. */
   readonly podUid?: string
   /** All 64 characters. */
   readonly containerId?: string
+  readonly nodeContainer?: string
+  /** Pods inside that pod, where a cluster runs in one: the outermost first. */
+  readonly innerPods?: readonly PodCgroup[]
 }
 
 const POD =
@@ -19,24 +31,33 @@ const SHORT_ID = 12
 /** `path` is below the cgroup v2 mount and starts with a slash; the root is `/`. */
 export function identifyCgroup(path: string): CgroupIdentity {
   const segments = path.split('/').filter((segment) => segment !== '')
-  const pod = lastPod(segments)
+  const [pod, ...inner] = podsOf(segments)
   const containerId = pod === undefined ? outermostContainer(segments) : pod.containerId
-  const podUid = pod === undefined ? {} : { podUid: pod.uid }
-  if (containerId !== undefined) return { kind: 'container', name: containerId.slice(0, SHORT_ID), ...podUid, containerId }
+  const about = { ...pod, ...(inner.length > 0 ? { innerPods: inner } : {}) }
+  if (containerId !== undefined) return { kind: 'container', name: containerId.slice(0, SHORT_ID), ...about, containerId }
   const unit = innermostUnit(segments)
-  if (unit !== undefined) return { kind: 'systemd', name: unit, ...podUid }
-  return { kind: 'cgroup', name: `/${segments.join('/')}`, ...podUid }
+  if (unit !== undefined) return { kind: 'systemd', name: unit, ...about }
+  return { kind: 'cgroup', name: `/${segments.join('/')}`, ...about }
 }
 
-/** The last pod is the one that this node's kubelet made: a node that is itself a container has others above it. */
-function lastPod(segments: readonly string[]): { uid: string; containerId: string | undefined } | undefined {
-  for (let index = segments.length - 1; index >= 0; index--) {
-    const match = POD.exec(segments[index] ?? '')
-    if (match === null) continue
+function podsOf(segments: readonly string[]): readonly PodCgroup[] {
+  const pods: PodCgroup[] = []
+  let around: string | undefined
+  for (const [index, segment] of segments.entries()) {
+    const match = POD.exec(segment)
+    if (match === null) {
+      around = containerOf(segment) ?? around
+      continue
+    }
     const below = segments[index + 1]
-    return { uid: (match[1] ?? '').replaceAll('_', '-'), containerId: match[2] ?? (below === undefined ? undefined : containerOf(below)) }
+    const containerId = match[2] ?? (below === undefined ? undefined : containerOf(below))
+    pods.push({
+      podUid: (match[1] ?? '').replaceAll('_', '-'),
+      ...(containerId === undefined ? {} : { containerId }),
+      ...(around === undefined ? {} : { nodeContainer: around }),
+    })
   }
-  return undefined
+  return pods
 }
 
 /** Outside pods it is the outermost that the host's own tools list; what runs inside it is its own affair. */

@@ -11,6 +11,8 @@ const SETTING = 'ORB8_CGROUP_ROOT'
 
 export interface CgroupRoot {
   readonly path: string
+  /** Does it show a part of the tree only? */
+  readonly partial: boolean
   /** Why sockets of other cgroups will stay without a name; for one line in the log. */
   readonly warning?: string
 }
@@ -45,9 +47,10 @@ export async function findCgroupRoot(setting: string, world: CgroupRootWorld = {
 }
 
 function asRoot(path: string, inode: bigint): CgroupRoot {
-  if (inode === TRUE_ROOT_INODE) return { path }
+  if (inode === TRUE_ROOT_INODE) return { path, partial: false }
   return {
     path,
+    partial: true,
     warning: `${path} is not the root of the cgroup tree but a part of it (inode ${inode}): sockets of cgroups outside it get no name; mount the host's /sys/fs/cgroup and name it with ${SETTING}`,
   }
 }

@@ -3,8 +3,8 @@ import type { Address, Attribution, Flow, FlowKey, FlowLabels, ResolvedFlow } fr
 import { BoundedCache } from './bounded-cache.ts'
 import type { CgroupIdentity } from './cgroup-path.ts'
 import type { NamedNetwork } from './networks.ts'
-import { type Ownership, ownerOf, UNOWNED } from './owner.ts'
-import { createPeerOf, type Peer } from './peer.ts'
+import { type OwnerAnswer, type OwnerNames, type OwnerState, type Ownership, ownerOf, UNOWNED } from './owner.ts'
+import { type ClusterPeers, createPeerOf, type Peer } from './peer.ts'
 
 /** One full flow map at its default size; some 300 B an entry. */
 const MAX_ENTRIES = 65_536
@@ -14,24 +14,33 @@ export interface ResolverSources {
   readonly cgroups: { lookup(id: bigint): CgroupIdentity | undefined }
   readonly networks: readonly NamedNetwork[]
   readonly hostAddresses: { readonly generation: number; has(address: Address): boolean }
+  readonly owners?: OwnerNames
+  readonly cluster?: ClusterPeers
   readonly maxEntries?: number
 }
 
-/** What a key reads as. */
-export type Named = Pick<ResolvedFlow, 'labels' | 'attribution'>
+/** What a key reads as, and whether that is to be published: see OwnerState. */
+export interface Named extends Pick<ResolvedFlow, 'labels' | 'attribution'> {
+  readonly state: OwnerState
+}
 
 export interface Resolver {
   /** The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. */
   name(key: FlowKey): Named
-  resolve(flow: Flow): ResolvedFlow
+  resolve(flow: Flow): ResolvedFlow & Named
 }
 
 interface Answer {
   readonly identity: CgroupIdentity | undefined
   readonly generation: number
+  readonly ownership: Ownership
+  readonly peer: Peer
   readonly labels: FlowLabels
   readonly attribution: Attribution
+  readonly state: OwnerState
 }
+
+const NODE_OVERFLOW: OwnerAnswer = { ownership: UNOWNED, state: 'named' }
 
 const PROTOCOLS = new Map([
   [1, 'icmp'],
@@ -42,7 +51,7 @@ const PROTOCOLS = new Map([
 ])
 
 export function createResolver(sources: ResolverSources): Resolver {
-  const { cgroups, hostAddresses, maxEntries = MAX_ENTRIES } = sources
+  const { cgroups, hostAddresses, owners, cluster, maxEntries = MAX_ENTRIES } = sources
   const peerOf = createPeerOf(sources)
   const answers = new BoundedCache<string, Answer>(maxEntries)
   const interned = new BoundedCache<string, FlowLabels>(maxEntries)
@@ -55,13 +64,26 @@ export function createResolver(sources: ResolverSources): Resolver {
     return known ?? labels
   }
 
+  const ownerAnswer = (key: FlowKey, identity: CgroupIdentity | undefined): OwnerAnswer => {
+    if (key.peer === 'node_overflow') return NODE_OVERFLOW
+    return owners?.ownerOf(key.cgroup, identity, key.local) ?? { ownership: ownerOf(identity), state: 'named' }
+  }
+
+  const answerAnew = (key: FlowKey, identity: CgroupIdentity | undefined, generation: number, before: Answer | undefined): Answer => {
+    const { ownership, state } = ownerAnswer(key, identity)
+    const peer = peerOf(key)
+    const same = before !== undefined && before.ownership === ownership && before.peer === peer
+    const labels = same ? before.labels : intern(labelsOf(key, ownership.owner, peer))
+    return { identity, generation, ownership, peer, labels, attribution: ownership.attribution, state }
+  }
+
   const name = (key: FlowKey): Named => {
     const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
-    const { generation } = hostAddresses
+    // Each only ever rises, so equal sums mean that none has.
+    const generation = hostAddresses.generation + (owners?.generation ?? 0) + (cluster?.generation ?? 0)
     let answer = answers.get(key.id)
-    if (answer === undefined || answer.identity !== identity || answer.generation !== generation) {
-      const { owner, attribution } = ownerOf(identity)
-      answer = { identity, generation, labels: intern(labelsOf(key, owner, peerOf(key))), attribution }
+    if (answer === undefined || answer.identity !== identity || answer.generation !== generation || answer.state === 'waiting') {
+      answer = answerAnew(key, identity, generation, answer)
       answers.set(key.id, answer)
     }
     return answer
@@ -70,8 +92,8 @@ export function createResolver(sources: ResolverSources): Resolver {
   return {
     name,
     resolve({ key, counts }) {
-      const { labels, attribution } = name(key)
-      return { labels, attribution, counts }
+      const { labels, attribution, state } = name(key)
+      return { labels, attribution, state, counts }
     },
   }
 }

@@ -1,4 +1,5 @@
-// Who is at the other end, from addresses alone: loopback, this node, a named network, or somewhere outside. Knows no cgroups.
+// Who is at the other end, from addresses and ports alone: loopback, the cluster's, this node, a named network, or somewhere outside.
+// Knows no cgroups.
 import { isMapped, UNSPECIFIED } from '../address.ts'
 import type { Address, FlowKey, PeerKind } from '../model.ts'
 import { createPrefixMatch, type NamedNetwork } from './networks.ts'
@@ -10,10 +11,24 @@ export interface Peer {
   readonly peerZone: string
 }
 
+/** What a cluster knows of its addresses. Answers stand while `generation` does. */
+export interface ClusterPeers {
+  readonly generation: number
+  /** The Service that was dialled. `isHost`: the remote address is one of this host's own. */
+  service(key: FlowKey, isHost: boolean): Peer | undefined
+  nodeOrPod(address: Address): Peer | undefined
+  thisNode(): Peer
+  /** An address that only pods have, and of which nothing else is known. */
+  inPodRange(address: Address): Peer | undefined
+  /** May it be a pod's that was not told of (yet)? */
+  mayBePod(address: Address): boolean
+}
+
 export interface PeerSources {
   /** In the order of the settings: FlowKey.network is an index into it. */
   readonly networks: readonly NamedNetwork[]
   readonly hostAddresses: { has(address: Address): boolean }
+  readonly cluster?: ClusterPeers
 }
 
 const peer = (peerKind: PeerKind, peerWorkload = ''): Peer => ({ peerKind, peerNamespace: '', peerWorkload, peerZone: '' })
@@ -29,21 +44,29 @@ const LOOPBACK_V6 = `${'\0'.repeat(15)}\x01`
 const LOOPBACK_V4_BYTE = 127
 
 export function createPeerOf(sources: PeerSources): (key: FlowKey) => Peer {
-  const { hostAddresses } = sources
+  const { hostAddresses, cluster } = sources
   const names = sources.networks.map(({ name }) => peer('external', name))
   const networks = createPrefixMatch(sources.networks.map(({ prefix }, index) => [prefix, names[index] as Peer] as const))
 
-  const peerAt = (local: Address, remote: Address): Peer => {
-    if (remote === local || remote === LOOPBACK_V6 || (isMapped(remote) && remote.charCodeAt(12) === LOOPBACK_V4_BYTE)) return LOOPBACK
+  // The order counts: IPVS gives a host all Services' addresses, and an exporter in a pod finds the pod's among its own.
+  const peerAt = (key: FlowKey): Peer => {
+    const { local, remote } = key
+    const isHost = hostAddresses.has(remote)
+    const service = cluster?.service(key, isHost)
+    if (service !== undefined) return service
+    if (remote === local || isLoopback(remote)) return LOOPBACK
     if (remote === UNSPECIFIED) return UNKNOWN
-    if (hostAddresses.has(remote)) return hostAddresses.has(local) ? LOOPBACK : NODE
-    return networks.match(remote) ?? EXTERNAL
+    if (isHost && hostAddresses.has(local)) return LOOPBACK
+    const named = cluster?.nodeOrPod(remote)
+    if (named !== undefined) return named
+    if (isHost) return cluster?.thisNode() ?? NODE
+    return cluster?.inPodRange(remote) ?? networks.match(remote) ?? (cluster?.mayBePod(remote) ? UNKNOWN : EXTERNAL)
   }
 
   return (key) => {
     switch (key.peer) {
       case 'address':
-        return peerAt(key.local, key.remote)
+        return peerAt(key)
       case 'loopback':
         return LOOPBACK
       case 'external':
@@ -59,4 +82,8 @@ export function createPeerOf(sources: PeerSources): (key: FlowKey) => Peer {
         return key.peer satisfies never
     }
   }
+}
+
+function isLoopback(address: Address): boolean {
+  return address === LOOPBACK_V6 || (isMapped(address) && address.charCodeAt(12) === LOOPBACK_V4_BYTE)
 }

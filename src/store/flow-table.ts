@@ -5,6 +5,7 @@ import type { Column } from './columns.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import { MEASURES, type Slot } from './numbers.ts'
+import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
 import { type Likeness, settle } from './settle.ts'
 import { Table } from './table.ts'
@@ -17,12 +18,13 @@ export class FlowTable extends Table {
   /** Rows that closed more connections than they opened: a subset of the rows. */
   #owing: Set<Row> = new Set()
 
-  constructor(labels: LabelSet, columns: readonly Column[], ledger: Ledger, kind: number) {
+  constructor(labels: LabelSet, columns: readonly Column[], ledger: Ledger, kind: number, pods: Pods) {
     super(
       labels,
       columns.map((column) => column.series),
       ledger,
       kind,
+      pods,
     )
     this.#measures = columns.map((column) => column.measures)
     this.#likenesses = [(row) => row.family, (row) => labels.farEnd(row.series.labels), () => '']
@@ -58,12 +60,20 @@ export class FlowTable extends Table {
 
   /** Settles open connections first. */
   override sweep(nowMs: number, idleMs: number): readonly Row[] {
+    for (const row of this.#owing) this.#forgive(row)
     const owing = new Set([...this.#owing].sort((one, other) => one.series.id - other.series.id))
     settle(owing, this.rows, this.#likenesses, this.numbers)
     this.#owing = owing
     const left = super.sweep(nowMs, idleMs)
     for (const row of left) owing.delete(row)
     return left
+  }
+
+  /** What it closes was open in a row that has left with its pod: nobody else had these connections. */
+  #forgive(row: Row): void {
+    if (row.pod?.left !== true || this.numbers.total(row.slot, active) >= 0) return
+    this.numbers.set(row.slot, active, 0)
+    this.#owing.delete(row)
   }
 
   protected override write(row: Row, into: Float64Array, at: number): void {

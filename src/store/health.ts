@@ -6,6 +6,7 @@ import { DROP_COLUMNS, FAILURE_COLUMNS, timeColumns } from './columns.ts'
 import { type LabelSet, ownerLabelSet, timeLabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import type { Place, Placement } from './placement.ts'
+import type { Pods } from './pods.ts'
 import { TallyTable } from './tally-table.ts'
 
 /** Tables in the ledger. */
@@ -39,11 +40,11 @@ export class HealthTables {
   readonly #places = new WeakMap<FlowLabels, (Remembered | undefined)[]>()
 
   /** Failures have the labels of flows. */
-  constructor(flows: LabelSet, ledger: Ledger) {
-    this.#failures = new TallyTable(flows, FAILURE_COLUMNS, ledger, KIND.failures)
-    this.#rtt = new TallyTable(TIMES, RTT_COLUMNS, ledger, KIND.rtt)
-    this.#connect = new TallyTable(TIMES, CONNECT_COLUMNS, ledger, KIND.connect)
-    this.#drops = new TallyTable(OWNERS, DROP_COLUMNS, ledger, KIND.drops)
+  constructor(flows: LabelSet, ledger: Ledger, pods: Pods) {
+    this.#failures = new TallyTable(flows, FAILURE_COLUMNS, ledger, KIND.failures, pods)
+    this.#rtt = new TallyTable(TIMES, RTT_COLUMNS, ledger, KIND.rtt, pods)
+    this.#connect = new TallyTable(TIMES, CONNECT_COLUMNS, ledger, KIND.connect, pods)
+    this.#drops = new TallyTable(OWNERS, DROP_COLUMNS, ledger, KIND.drops, pods)
   }
 
   /** Their lines count against the limit. */

@@ -37,6 +37,8 @@ export class LabelSet {
   readonly #fields: readonly (keyof FlowLabels | undefined)[]
   readonly #other: readonly (string | undefined)[]
   readonly #notOwner: readonly number[]
+  readonly #namespace: number
+  readonly #pod: number
   readonly #protocol: number
   readonly #peerKind: number
 
@@ -46,6 +48,8 @@ export class LabelSet {
     this.#fields = names.map((name) => (chosen.has(name) ? FIELDS[name] : undefined))
     this.#other = names.map((name) => OTHER[name])
     this.#notOwner = names.flatMap((name, index) => (OWNER.has(name) ? [] : [index]))
+    this.#namespace = names.indexOf('namespace')
+    this.#pod = names.indexOf('pod')
     this.#protocol = names.indexOf('protocol')
     this.#peerKind = names.indexOf('peer_kind')
   }
@@ -70,6 +74,11 @@ export class LabelSet {
   catchAll(values: readonly string[]): boolean {
     if (values[this.#peerKind] === 'overflow') return true
     return values.every((value, index) => this.#other[index] === undefined || this.#other[index] === value)
+  }
+
+  /** Whose pod's row it is: empty where it is nobody's, or the label is summed away. */
+  pod(values: readonly string[]): { readonly namespace: string; readonly name: string } {
+    return { namespace: values[this.#namespace] ?? '', name: values[this.#pod] ?? '' }
   }
 
   /** All that is not the owner's. */

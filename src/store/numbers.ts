@@ -118,7 +118,7 @@ export class Numbers {
     return this.#chunk(slot).numbers[place(slot, TOTALS + index)] as number
   }
 
-  /** `delta` is 0 at least. */
+  /** `delta` is 0 at least where the sum is published. */
   addTally(slot: Slot, index: number, delta: number): void {
     if (delta === 0) return
     const { numbers } = this.#chunk(slot)

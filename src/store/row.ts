@@ -1,6 +1,7 @@
 // A row of a table as the store keeps it: what is published of it and where its numbers are. Only a shape.
 import type { SeriesRow } from '../model.ts'
 import type { Slot } from './numbers.ts'
+import type { Pod } from './pods.ts'
 
 export interface Row {
   series: SeriesRow
@@ -8,6 +9,8 @@ export interface Row {
   /** Key of the workload's `other` row: equal for all rows of one owner and protocol. */
   readonly family: string
   readonly slot: Slot
+  /** Undefined where it is no pod's, or the label is summed away. */
+  readonly pod: Pod | undefined
   readonly tcp: boolean
   /** `other` or `overflow`: holds what belongs to rows that could not be told apart. */
   readonly catchAll: boolean

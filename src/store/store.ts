@@ -2,7 +2,7 @@
 // Knows names and numbers; nothing of where they come from or who reads them.
 import { setImmediate } from 'node:timers/promises'
 import type { FlowLabelName } from '../metrics.ts'
-import type { Attribution, FlowCounts, ResolvedFlow, ResolvedHealth, Snapshot } from '../model.ts'
+import type { Attribution, FlowCounts, FlowKey, HealthCounts, ResolvedFlow, ResolvedHealth, Snapshot } from '../model.ts'
 import { AttributedBytes } from './attribution.ts'
 import { CONTAINER_COLUMNS, type Column, flowColumns } from './columns.ts'
 import { type Counter, Counters } from './counters.ts'
@@ -16,6 +16,8 @@ import { createProcessMemory, type LedgerMemory } from './ledger-memory.ts'
 import type { LedgerWriter } from './ledger-writer.ts'
 import { SeriesLimit } from './limit.ts'
 import { Placement } from './placement.ts'
+import { type Lives, Pods } from './pods.ts'
+import { type Held, WAITING_KINDS, WaitingFlows } from './waiting-flows.ts'
 
 export interface StoreOptions {
   /** The labels of flow rows; those left out are summed away. */
@@ -31,6 +33,8 @@ export interface StoreOptions {
   readonly memory?: LedgerMemory
   /** What else must be the same for the numbers in `memory` to go on. */
   readonly identity?: string
+  /** Series of a pod leave some minutes after it has gone. Left out: nobody knows of pods. */
+  readonly lives?: Lives
   /** For tests that end the process between two stores. */
   readonly write?: LedgerWriter
 }
@@ -66,8 +70,22 @@ export interface Store {
   /** Adds what was seen of one flow's health, as `add`. */
   addHealth(health: ResolvedHealth): void
   /**
-   * Lets idle rows go; once it resolves all that was added counts. In slices that hold the event loop for some milliseconds each:
-   * until then the store is not to be used, and throws. `nowMs`: end of the collection, ms since the epoch.
+   * Keeps what one flow did until its owner has a name, over restarts too, unseen meanwhile. Answers false where there is no room: then
+   * nothing is kept. It is still for the caller to ask in each drain whether it has got its name.
+   */
+  hold(key: FlowKey, counts: FlowCounts): boolean
+  /** The same of what was seen of its health. */
+  holdHealth(key: FlowKey, health: HealthCounts): boolean
+  /** How many flows are held. */
+  readonly holding: number
+  /** Not to be read further once something was held; releasing does no harm. */
+  held(): Iterable<Held>
+  /** Adds what is held of a flow, or forgets it where it is nobody's here. */
+  release(key: FlowKey, named: Pick<ResolvedFlow, 'labels' | 'attribution'> | undefined): void
+  /**
+   * Lets idle rows go, and those of pods that have gone; once it resolves all that was added counts. In slices that hold the event
+   * loop for some milliseconds each: until then the store is not to be used, and throws. `nowMs`: end of the collection, ms since the
+   * epoch.
    */
   commit(nowMs: number): Promise<void>
   /** The map of the last committed drain has been emptied. */
@@ -80,7 +98,7 @@ export interface Store {
   counter(name: string): Counter
 }
 
-/** Tables in the ledger; those of health have theirs. */
+/** Tables in the ledger; those of health and of what waits have theirs. */
 const KIND = { flows: 1, containers: 2, counters: 3 } as const
 
 /** `committing` for ever where a commit threw: this process no longer knows what counts, the next one will. */
@@ -100,10 +118,13 @@ export function createStore(options: StoreOptions): Store {
     [flowLabels, flowSet.names, namesOf(columns), containerSet.names, namesOf(CONTAINER_COLUMNS), HEALTH_IDENTITY, seriesLimit],
     options.identity ?? '',
   ])
-  const ledger = new Ledger({ memory, identity, startMs, tallied: HEALTH_KINDS, ...(write === undefined ? {} : { write }) })
-  const flows = new FlowTable(flowSet, columns, ledger, KIND.flows)
-  const containers = new FlowTable(containerSet, CONTAINER_COLUMNS, ledger, KIND.containers)
-  const health = new HealthTables(flowSet, ledger)
+  const tallied = HEALTH_KINDS.union(WAITING_KINDS)
+  const ledger = new Ledger({ memory, identity, startMs, tallied, ...(write === undefined ? {} : { write }) })
+  const pods = new Pods(options.lives)
+  const flows = new FlowTable(flowSet, columns, ledger, KIND.flows, pods)
+  const containers = new FlowTable(containerSet, CONTAINER_COLUMNS, ledger, KIND.containers, pods)
+  const health = new HealthTables(flowSet, ledger, pods)
+  const waiting = new WaitingFlows(ledger, now)
   const limited = [flows, ...health.limited]
   const unlimited = [containers, ...health.unlimited]
   const limit = new SeriesLimit(seriesLimit)
@@ -118,6 +139,7 @@ export function createStore(options: StoreOptions): Store {
       phase = 'committing'
       ledger.rollback()
       placement.undo()
+      waiting.undo()
     }
     phase = 'open'
   }
@@ -129,10 +151,13 @@ export function createStore(options: StoreOptions): Store {
   const commit = async (nowMs: number): Promise<void> => {
     within()
     phase = 'committing'
+    waiting.settle()
     const sweptMs = now()
+    pods.review(sweptMs)
     for (const table of [...limited, ...unlimited]) {
       for (const { lines } of table.sweep(sweptMs, seriesIdleMs)) if (lines > 0) limit.giveBack(lines)
     }
+    pods.reviewed(sweptMs)
     for (const _ of ledger.commit(nowMs)) await setImmediate()
     placement.keep()
     phase = 'between'
@@ -142,6 +167,21 @@ export function createStore(options: StoreOptions): Store {
   const attributed = new AttributedBytes(counters)
   const overflow = counters.counter('series overflow')
 
+  const add = ({ labels, attribution, counts }: ResolvedFlow): void => {
+    if (isStill(counts)) return
+    within()
+    attributed.add(attribution, counts)
+    const place = places.find(labels)
+    if (place.crowded) overflow.add(1)
+    flows.add(place.flow, counts)
+    containers.add(place.container, counts)
+  }
+  const addHealth = ({ labels, health: seen }: ResolvedHealth): void => {
+    if (isSound(seen)) return
+    within()
+    if (health.add(labels, seen, placement)) overflow.add(1)
+  }
+
   return {
     opening: ledger.opening,
     startMs: ledger.startMs,
@@ -149,20 +189,32 @@ export function createStore(options: StoreOptions): Store {
 
     begin: (number, source = 0) => open(number, source),
 
-    add({ labels, attribution, counts }) {
-      if (isStill(counts)) return
+    add,
+    addHealth,
+
+    hold(key, counts) {
+      if (isStill(counts)) return true
       within()
-      attributed.add(attribution, counts)
-      const place = places.find(labels)
-      if (place.crowded) overflow.add(1)
-      flows.add(place.flow, counts)
-      containers.add(place.container, counts)
+      return waiting.hold(key, counts)
     },
 
-    addHealth({ labels, health: seen }) {
-      if (isSound(seen)) return
+    holdHealth(key, seen) {
+      if (isSound(seen)) return true
       within()
-      if (health.add(labels, seen, placement)) overflow.add(1)
+      return waiting.holdHealth(key, seen)
+    },
+
+    get holding() {
+      return waiting.size
+    },
+    held: () => waiting.held(),
+
+    release(key, named) {
+      within()
+      const kept = waiting.release(key)
+      if (kept === undefined || named === undefined) return
+      add({ ...named, counts: kept.counts })
+      addHealth({ ...named, health: kept.health })
     },
 
     commit,

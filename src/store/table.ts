@@ -4,6 +4,7 @@ import type { SeriesColumn, SeriesRow, SeriesTable } from '../model.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import type { Numbers, Slot } from './numbers.ts'
+import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
 
 export abstract class Table {
@@ -14,6 +15,7 @@ export abstract class Table {
   protected rows: Row[] = []
   readonly #columns: readonly SeriesColumn[]
   readonly #ledger: Ledger
+  readonly #pods: Pods
   readonly #byKey = new Map<string, Row>()
   /** All of a copy but its values, while no row comes or goes. */
   #listed: Omit<SeriesTable, 'values'> | undefined
@@ -23,12 +25,13 @@ export abstract class Table {
   #lastStartMs = 0
 
   /** `kind`: of this table alone in the ledger. */
-  constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number) {
+  constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number, pods: Pods) {
     this.labels = labels
     this.kind = kind
     this.numbers = ledger.numbers
     this.#columns = columns
     this.#ledger = ledger
+    this.#pods = pods
   }
 
   /** Writes what is published of a row, a number a column. */
@@ -69,17 +72,22 @@ export abstract class Table {
     if (made.size > 0) this.rows = this.rows.filter((row) => !row.gone)
   }
 
-  /** Ends a collection: takes out and returns the rows that have not moved for `idleMs` and may go. `nowMs` is of the monotonic clock. */
+  /**
+   * Ends a collection: takes out and returns the rows that have not moved for `idleMs` and may go, and those whose pod is gone for good.
+   * `nowMs` is of the monotonic clock.
+   */
   sweep(nowMs: number, idleMs: number): readonly Row[] {
     const left: Row[] = []
     for (const row of this.rows) {
       if (row.moved) {
         row.moved = false
         this.numbers.setMoved(row.slot, nowMs)
-      } else if (nowMs - this.numbers.moved(row.slot) >= idleMs && !this.stays(row)) {
-        this.#drop(row)
-        left.push(row)
+        continue
       }
+      const stillMs = nowMs - this.numbers.moved(row.slot)
+      if (!this.#pods.leaves(row.pod, stillMs) && (stillMs < idleMs || this.stays(row))) continue
+      this.#drop(row)
+      left.push(row)
     }
     if (left.length > 0) this.rows = this.rows.filter((row) => !row.gone)
     return left
@@ -129,7 +137,9 @@ export abstract class Table {
     const family = this.labels.key(this.labels.widen(labels))
     const tcp = this.labels.tcp(labels)
     const catchAll = this.labels.catchAll(labels)
-    const row: Row = { series, key, family, slot, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
+    const { namespace, name } = this.labels.pod(labels)
+    const pod = this.#pods.have(namespace, name)
+    const row: Row = { series, key, family, slot, pod, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
     this.#byKey.set(key, row)
     this.rows.push(row)
     this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
@@ -142,6 +152,7 @@ export abstract class Table {
     row.gone = true
     this.#listed = undefined
     this.#byKey.delete(row.key)
+    if (row.pod !== undefined) this.#pods.giveBack(row.pod)
     this.#ledger.free(row.slot)
   }
 }

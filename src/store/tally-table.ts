@@ -4,6 +4,7 @@ import type { SeriesColumn } from '../model.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import { TALLIES } from './numbers.ts'
+import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
 import { Table } from './table.ts'
 
@@ -11,9 +12,9 @@ export class TallyTable extends Table {
   readonly #width: number
 
   /** The ledger has to know `kind` as one of tallies. */
-  constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number) {
+  constructor(labels: LabelSet, columns: readonly SeriesColumn[], ledger: Ledger, kind: number, pods: Pods) {
     if (columns.length > TALLIES) throw new RangeError(`a slot has ${TALLIES} tallies, not ${columns.length}`)
-    super(labels, columns, ledger, kind)
+    super(labels, columns, ledger, kind, pods)
     this.#width = columns.length
   }
 

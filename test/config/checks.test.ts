@@ -1,6 +1,19 @@
 import t from 'tap'
 import * as z from 'zod/mini'
-import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, whole, words } from '../../src/config/checks.ts'
+import {
+  absolutePath,
+  autoOrPath,
+  type Check,
+  duration,
+  flowLabels,
+  listen,
+  name,
+  networks,
+  pathList,
+  whole,
+  words,
+  yesOrNo,
+} from '../../src/config/checks.ts'
 
 /** The value, or the first issue's words after a `!`. */
 function read(check: Check<unknown>, input: unknown): unknown {
@@ -38,6 +51,23 @@ t.test('words, names and paths', async (t) => {
   t.equal(read(autoOrPath, `/${'x'.repeat(5000)}`), '!is too long for a path')
 })
 
+t.test('yes or no comes as text, or native from a file', async (t) => {
+  for (const input of [true, 'true']) t.equal(read(yesOrNo, input), true)
+  for (const input of [false, 'false']) t.equal(read(yesOrNo, input), false)
+  for (const input of ['yes', '1', 1, '', null]) t.equal(read(yesOrNo, input), '!is neither true nor false', String(input))
+})
+
+t.test('paths alone and in a list', async (t) => {
+  t.equal(read(absolutePath, '/var/log/pods'), '/var/log/pods')
+  for (const input of ['auto', 'var/log', '', '/a\0b']) t.equal(read(absolutePath, input), '!is not an absolute path')
+  t.equal(read(absolutePath, 7), '!is not text')
+  t.strictSame(read(pathList, '/a/config:b'), ['/a/config', 'b'])
+  t.strictSame(read(pathList, ''), [])
+  t.strictSame(read(pathList, ':/a:'), ['/a'])
+  t.equal(read(pathList, '/a\0b'), '!is no list of paths')
+  t.equal(read(pathList, `/${'x'.repeat(70_000)}`), '!is too long for a list of paths')
+})
+
 t.test('lists come as text, or native from a file', async (t) => {
   t.strictSame(read(flowLabels, 'port, role'), ['role', 'port'])
   t.strictSame(read(flowLabels, ['port', 'role']), ['role', 'port'])
@@ -50,5 +80,6 @@ t.test('lists come as text, or native from a file', async (t) => {
 })
 
 t.test('what a check gives out is frozen', async (t) => {
-  for (const value of [read(listen, ':1'), read(flowLabels, 'role'), read(networks, 'a=10.0.0.0/8')]) t.ok(Object.isFrozen(value))
+  for (const value of [read(listen, ':1'), read(flowLabels, 'role'), read(networks, 'a=10.0.0.0/8'), read(pathList, '/a')])
+    t.ok(Object.isFrozen(value))
 })

@@ -44,3 +44,14 @@ export async function close(server: Agent, client: Agent): Promise<void> {
   await server.each('read s', 'close s', 'close l')
   await client.each('read c', 'close c')
 }
+
+/** What the client does in a visit. */
+export const VISIT = { sent: 100, received: 7 } as const
+
+/** A connection of its own, in which the client says 100 bytes and hears 7. */
+export async function visit(server: Agent, client: Agent, at: string): Promise<void> {
+  await connect(server, client, { at })
+  await exchange(server, client, VISIT.sent, VISIT.received)
+  await client.say('close c')
+  await server.each('close s', 'close l')
+}

@@ -39,6 +39,15 @@ t.test('what is set is published, every metric of the contract with its type, he
   self.stage('walk', 0.0004)
   self.collected('flows', 0.003)
   self.collectionFailed('dcgm', 'timeout', 2)
+  const { kubernetes } = self
+  for (const resource of ['pods', 'peers', 'nodes']) kubernetes.connected(resource, true)
+  kubernetes.connected('nodes', false)
+  kubernetes.reconnected('pods')
+  kubernetes.synced('pods', 1_700_000_000_500)
+  kubernetes.synced('peers', 1)
+  kubernetes.skipped('pods', 'garbage')
+  kubernetes.left('peers')
+  kubernetes.podsTracked(12)
   const families = await read()
   for (const metric of Object.values(SELF)) {
     const family = families.get(metric.name)
@@ -60,6 +69,11 @@ t.test('what is set is published, every metric of the contract with its type, he
   t.same(values(families, 'orb8_reader_gap_seconds_total'), { '': 31.5 })
   t.same(values(families, 'orb8_collector_up'), { flows: 1, dcgm: 0 })
   t.same(values(families, 'orb8_collector_errors_total'), { 'dcgm,timeout': 1 })
+  t.same(values(families, 'orb8_k8s_watch_connected'), { pods: 1, nodes: 0 })
+  t.same(values(families, 'orb8_k8s_watch_reconnections_total'), { pods: 1, peers: 0, nodes: 0 })
+  t.same(values(families, 'orb8_k8s_last_sync_timestamp_seconds'), { pods: 1_700_000_000.5 })
+  t.same(values(families, 'orb8_k8s_skipped_total'), { 'pods,garbage': 1 })
+  t.same(values(families, 'orb8_k8s_pods_tracked'), { '': 12 })
 })
 
 t.test('totals rise to what they are set to and never fall', async (t) => {

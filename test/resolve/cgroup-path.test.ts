@@ -5,9 +5,11 @@ const ID = '0123456789ab'.padEnd(64, 'cdef')
 const NODE_ID = 'fedcba987654'.padEnd(64, '3210')
 const UID = '6fa1c7a2-91d5-4c0e-8a51-0d3c7f2b9e44'
 const UID_ = UID.replaceAll('-', '_')
+const OUTER = '11111111-2222-3333-4444-555555555555'
 const HASH = '9729a196c4723b60ab401eaff722982d'
 
 const inPod: CgroupIdentity = { kind: 'container', name: '0123456789ab', podUid: UID, containerId: ID }
+const inNode: CgroupIdentity = { ...inPod, nodeContainer: NODE_ID }
 const alone: CgroupIdentity = { kind: 'container', name: '0123456789ab', containerId: ID }
 const unit = (name: string): CgroupIdentity => ({ kind: 'systemd', name })
 const plain = (name: string): CgroupIdentity => ({ kind: 'cgroup', name })
@@ -40,21 +42,34 @@ const TABLE: readonly (readonly [string, string, CgroupIdentity])[] = [
   ['a custom cgroup root', `/bulk.slice/bulk-kubepods.slice/bulk-kubepods-pod${UID_}.slice/cri-containerd-${ID}.scope`, inPod],
   ['a custom cgroup root, cgroupfs', `/bulk/kubepods/pod${UID}/${ID}`, inPod],
   ['kind, from inside the node', `${KIND}/cri-containerd-${ID}.scope`, inPod],
-  ['kind, from the host, systemd', `/system.slice/docker-${NODE_ID}.scope${KIND}/cri-containerd-${ID}.scope`, inPod],
-  ['kind, from the host, cgroupfs', `/docker/${NODE_ID}${KIND}/cri-containerd-${ID}.scope`, inPod],
-  ['kind with podman', `/machine.slice/libpod-${NODE_ID}.scope/container${KIND}/cri-containerd-${ID}.scope`, inPod],
-  ['minikube on docker', `/docker/${NODE_ID}/kubepods/burstable/pod${UID}/${ID}`, inPod],
-  ['minikube on docker, systemd', `/system.slice/docker-${NODE_ID}.scope${BURSTABLE}/docker-${ID}.scope`, inPod],
-  ['k3d', `/docker/${NODE_ID}/k3s/kubepods/besteffort/pod${UID}/${ID}`, inPod],
+  ['kind, from the host, systemd', `/system.slice/docker-${NODE_ID}.scope${KIND}/cri-containerd-${ID}.scope`, inNode],
+  ['kind, from the host, cgroupfs', `/docker/${NODE_ID}${KIND}/cri-containerd-${ID}.scope`, inNode],
+  ['kind with podman', `/machine.slice/libpod-${NODE_ID}.scope/container${KIND}/cri-containerd-${ID}.scope`, inNode],
+  ['minikube on docker', `/docker/${NODE_ID}/kubepods/burstable/pod${UID}/${ID}`, inNode],
+  ['minikube on docker, systemd', `/system.slice/docker-${NODE_ID}.scope${BURSTABLE}/docker-${ID}.scope`, inNode],
+  ['k3d', `/docker/${NODE_ID}/k3s/kubepods/besteffort/pod${UID}/${ID}`, inNode],
   [
-    'a cluster in a pod of another: the inner pod',
-    `/kubepods/pod11111111-2222-3333-4444-555555555555/${NODE_ID}/kubelet/kubepods/pod${UID}/${ID}`,
-    inPod,
+    'a cluster in a pod of another: the outer pod, and the inner for whom it is the own one',
+    `/kubepods/pod${OUTER}/${NODE_ID}/kubelet/kubepods/pod${UID}/${ID}`,
+    {
+      kind: 'container',
+      name: NODE_ID.slice(0, 12),
+      podUid: OUTER,
+      containerId: NODE_ID,
+      innerPods: [{ podUid: UID, containerId: ID, nodeContainer: NODE_ID }],
+    },
   ],
   ['systemd inside a container', `${BURSTABLE}/cri-containerd-${ID}.scope/system.slice/nginx.service`, inPod],
   ['init.scope inside a container', `${BURSTABLE}/cri-containerd-${ID}.scope/init.scope`, inPod],
   ['docker in a pod: the outer container', `${BURSTABLE}/cri-containerd-${ID}.scope/docker/${NODE_ID}`, inPod],
   ['docker in a pod, cgroupfs', `/kubepods/burstable/pod${UID}/${ID}/docker/${NODE_ID}`, inPod],
+  ['docker in a pod, systemd', `${BURSTABLE}/cri-containerd-${ID}.scope/system.slice/docker-${NODE_ID}.scope`, inPod],
+  ['a sandbox is a container like others', `${BURSTABLE}/crio-${ID}.scope`, inPod],
+  [
+    "the node container's own kubelet, from the host",
+    `/docker/${NODE_ID}/kubelet.slice/kubelet.service`,
+    { kind: 'container', name: NODE_ID.slice(0, 12), containerId: NODE_ID },
+  ],
   ["a static pod's hash", `/kubepods/burstable/pod${HASH}/${ID}`, { ...inPod, podUid: HASH }],
   [
     "a static pod's hash, systemd driver",

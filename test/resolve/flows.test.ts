@@ -7,6 +7,8 @@ import { openCgroupIndex } from '../../src/resolve/cgroup-index.ts'
 import { type CgroupIdentity, identifyCgroup } from '../../src/resolve/cgroup-path.ts'
 import { findCgroupRoot } from '../../src/resolve/cgroup-root.ts'
 import { createResolver, type ResolverSources } from '../../src/resolve/flows.ts'
+import type { OwnerAnswer } from '../../src/resolve/owner.ts'
+import type { ClusterPeers, Peer } from '../../src/resolve/peer.ts'
 
 const CONTAINER = 'c0ffee'.padEnd(64, '0')
 const POD = '6fa1c7a2-91d5-4c0e-8a51-0d3c7f2b9e44'
@@ -191,6 +193,73 @@ t.test("an answer falls when the host's addresses change", async (t) => {
   t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'external', 'not before the generation says so')
   hostAddresses.generation++
   t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'node')
+})
+
+const POD_OWNER: OwnerAnswer = {
+  ownership: {
+    owner: { namespace: 'shop', pod: 'web-0', container: 'main', workload: 'web', workloadKind: 'Deployment' },
+    attribution: 'cgroup',
+  },
+  state: 'named',
+}
+const POD_PEER: Peer = { peerKind: 'pod', peerNamespace: 'ops', peerWorkload: 'agent', peerZone: 'b' }
+
+function named() {
+  const says = { generation: 0, owner: POD_OWNER, peer: POD_PEER as Peer | undefined, asked: 0 }
+  const owners = {
+    get generation() {
+      return says.generation
+    },
+    ownerOf: () => {
+      says.asked++
+      return says.owner
+    },
+  }
+  const cluster: ClusterPeers = {
+    generation: 0,
+    service: () => undefined,
+    nodeOrPod: () => says.peer,
+    thisNode: () => POD_PEER,
+    inPodRange: () => undefined,
+    mayBePod: () => false,
+  }
+  return { says, ...world({ owners, cluster }) }
+}
+
+t.test('who knows more names the owner and the peer', async (t) => {
+  const { resolver } = named()
+  const { labels, attribution, state } = resolver.resolve({ key: aKey(), counts: COUNTS })
+  t.match(labels, { namespace: 'shop', pod: 'web-0', container: 'main', workload: 'web', workloadKind: 'Deployment' })
+  t.match(labels, { peerKind: 'pod', peerNamespace: 'ops', peerWorkload: 'agent', peerZone: 'b' })
+  t.strictSame([attribution, state], ['cgroup', 'named'])
+  const last = resolver.resolve({ key: aKey({ peer: 'node_overflow' }), counts: COUNTS })
+  t.strictSame([last.labels.workload, last.attribution, last.state], ['', 'none', 'named'], 'the last resort is nobody’s')
+})
+
+t.test('an answer is asked for again when the generation rises, and keeps its labels object where it is the same', async (t) => {
+  const { resolver, says } = named()
+  const key = aKey()
+  const first = resolver.resolve({ key, counts: COUNTS }).labels
+  resolver.resolve({ key, counts: COUNTS })
+  t.equal(says.asked, 1)
+  says.generation++
+  t.equal(resolver.resolve({ key, counts: COUNTS }).labels, first)
+  t.equal(says.asked, 2)
+  says.generation++
+  says.peer = undefined
+  t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'external')
+})
+
+t.test('a flow that waits for its name is asked for each time', async (t) => {
+  const { resolver, says } = named()
+  const key = aKey()
+  says.owner = { ...POD_OWNER, state: 'waiting' }
+  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'waiting')
+  says.owner = POD_OWNER
+  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'named')
+  says.owner = { ...POD_OWNER, state: 'elsewhere' }
+  says.generation++
+  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'elsewhere')
 })
 
 t.test('a full cache changes no answer', async (t) => {

@@ -20,7 +20,7 @@ t.test('named networks go by their number, the host own networks and addresses a
     odd: [{ address: '198.51.100.1', cidr: null }],
     none: undefined,
   }
-  t.same(shown(prefixRules([network('a', '203.0.113.0/24'), network('b', '2001:db8:1::/48')], interfaces)), [
+  t.same(shown(prefixRules([network('a', '203.0.113.0/24'), network('b', '2001:db8:1::/48')], [], interfaces)), [
     '203.0.113.0/120 0',
     '2001:db8:1::/48 1',
     '192.0.2.0/120 whole',
@@ -33,9 +33,18 @@ t.test('named networks go by their number, the host own networks and addresses a
 })
 
 t.test('an address of the host comes after a named network that is equal to it, and so wins', async (t) => {
-  const rules = shown(prefixRules([network('me', '192.0.2.10/32')], { eth0: [{ address: '192.0.2.10', cidr: '192.0.2.10/32' }] }))
+  const rules = shown(prefixRules([network('me', '192.0.2.10/32')], [], { eth0: [{ address: '192.0.2.10', cidr: '192.0.2.10/32' }] }))
   t.equal(rules[0], '192.0.2.10/128 0')
   t.equal(rules.at(-1), '192.0.2.10/128 whole')
+})
+
+t.test('what the cluster has for itself is kept whole, also inside a named network', async (t) => {
+  const cluster = [network('', '203.0.113.0/24').prefix, network('', '2001:db8:2::/64').prefix]
+  t.same(shown(prefixRules([network('a', '203.0.113.0/24')], cluster, {})), [
+    '203.0.113.0/120 0',
+    '203.0.113.0/120 whole',
+    '2001:db8:2::/64 whole',
+  ])
 })
 
 t.test('the real interfaces give rules', async (t) => {

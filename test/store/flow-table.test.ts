@@ -4,12 +4,13 @@ import { FlowTable } from '../../src/store/flow-table.ts'
 import { flowLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
+import { Pods } from '../../src/store/pods.ts'
 import type { Row } from '../../src/store/row.ts'
 import { NOTHING } from './flows.ts'
 
 function table(direction = true) {
   const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0 })
-  const table = new FlowTable(flowLabelSet(['workload', 'protocol', 'peer_kind']), flowColumns(direction), ledger, 1)
+  const table = new FlowTable(flowLabelSet(['workload', 'protocol', 'peer_kind']), flowColumns(direction), ledger, 1, new Pods())
   let id = 0
   const make = (workload: string, protocol = 'tcp') => {
     const labels = ['', '', '', workload, protocol, 'external']

@@ -1,10 +1,20 @@
 // Made-up histories of a node, drain by drain, and what a store that is never killed makes of them: the truth to compare with.
 import type { FlowLabelName } from '../../src/metrics.ts'
-import type { FlowLabels, ResolvedFlow, ResolvedHealth, Snapshot, TimeCounts } from '../../src/model.ts'
+import type {
+  Address,
+  FlowCounts,
+  FlowKey,
+  FlowLabels,
+  HealthCounts,
+  ResolvedFlow,
+  ResolvedHealth,
+  Snapshot,
+  TimeCounts,
+} from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import type { LedgerWriter } from '../../src/store/ledger-writer.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
-import { LABELS, NO_TIMES, SOUND, times } from './flows.ts'
+import { flow, LABELS, NO_TIMES, NOTHING, SOUND, times } from './flows.ts'
 import { copyOf, scarceMemory } from './kept-memory.ts'
 
 /** mulberry32: the same in every run. */
@@ -18,9 +28,26 @@ export function seeded(seed: number): (below: number) => number {
   }
 }
 
+const NOWHERE = '\0'.repeat(16) as Address
+
+/** A key of the kernel's, bytes and all. */
+export function flowKey(id: number): FlowKey {
+  const remote = String.fromCharCode(...Array.from({ length: 16 }, (_, at) => (id * 37 + at * 11) % 256)) as Address
+  const where = { cgroup: BigInt(id) + 2n ** 40n, local: NOWHERE, remote, peer: 'address', network: 0 } as const
+  return { id: `${remote}\0${id}`, ...where, port: id, protocol: 6, role: 'client' }
+}
+
+/** What waits for a name. */
+export interface Wait {
+  readonly key: FlowKey
+  readonly counts: FlowCounts
+  readonly health: HealthCounts
+}
+
 export interface Round {
   readonly flows: readonly ResolvedFlow[]
   readonly health: readonly ResolvedHealth[]
+  readonly waits: readonly Wait[]
   /** Of the flows, how many were added once before, in an attempt that was given up, and so much of the health. */
   readonly attempt: number
   readonly clockMs: number
@@ -51,6 +78,7 @@ const ALL: readonly FlowLabelName[] = [
 export function madeUpHistory(seed: number, sizes: { rounds: number; flows: number }): History {
   const random = seeded(seed)
   const symptoms = madeUpHealth(seeded(seed + 0x4ea1))
+  const patience = madeUpWaits(seeded(seed + 0x3a17))
   const names = ['web', 'café', 'w'.repeat(90), '長い名前'.repeat(40), 'x'.repeat(1500), 'y'.repeat(5000)]
   const known: FlowLabels[] = []
   let clockMs = 0
@@ -74,7 +102,7 @@ export function madeUpHistory(seed: number, sizes: { rounds: number; flows: numb
     clockMs += random(20)
     const flows = Array.from({ length: random(4) === 0 ? 0 : random(sizes.flows) + 1 }, next)
     const health = flows.flatMap(({ labels }) => symptoms(labels))
-    return { flows, health, attempt: random(3) === 0 ? random(flows.length + 1) : 0, clockMs }
+    return { flows, health, waits: patience(), attempt: random(3) === 0 ? random(flows.length + 1) : 0, clockMs }
   })
   return {
     rounds,
@@ -97,6 +125,21 @@ function madeUpHealth(random: (below: number) => number): (labels: FlowLabels) =
   }
 }
 
+function madeUpWaits(random: (below: number) => number): () => Wait[] {
+  const symptoms = madeUpHealth(random)
+  const one = (): Wait => {
+    const counts = { ...NOTHING, sentBytes: random(9) - 1, receivedPackets: random(9), opened: random(3), closed: random(2) }
+    return { key: flowKey(random(9)), counts, health: symptoms(LABELS)[0]?.health ?? SOUND }
+  }
+  return () => Array.from({ length: random(2) * random(6) }, one)
+}
+
+/** Who has got a name by that round, or is nobody's. */
+function nameOf({ port }: FlowKey, index: number): { readonly known: boolean; readonly named: ResolvedFlow | undefined } {
+  const named = port === 8 ? undefined : flow({ workload: `waited-${port}` }, {})
+  return { known: (index + port) % 3 === 0, named }
+}
+
 /** A process that opens the ledger. */
 export function storeOn(history: History, memory: LedgerMemory, clock: { nowMs: number }, write?: LedgerWriter): Store {
   const { seriesLimit, flowLabels } = history
@@ -106,7 +149,7 @@ export function storeOn(history: History, memory: LedgerMemory, clock: { nowMs: 
 
 /** One collection, the drain's number being its index and one. */
 export async function collect(store: Store, history: History, index: number): Promise<Snapshot> {
-  const { flows, health, attempt } = history.rounds[index] ?? { flows: [], health: [], attempt: 0 }
+  const { flows, health, waits, attempt } = history.rounds[index] ?? { flows: [], health: [], waits: [], attempt: 0 }
   const source = index % 2
   const gap = store.counter('gap seconds')
   if (attempt > 0) {
@@ -114,14 +157,28 @@ export async function collect(store: Store, history: History, index: number): Pr
     gap.add(7)
     for (const flow of flows.slice(0, attempt)) store.add(flow)
     for (const seen of health.slice(0, attempt)) store.addHealth(seen)
+    wait(store, waits.slice(0, attempt), index)
   }
   store.begin(index + 1, source)
   gap.add(0.25)
   for (const flow of flows) store.add(flow)
   for (const seen of health) store.addHealth(seen)
+  wait(store, waits, index)
   await store.commit(1000 + index)
   store.emptied()
   return store.snapshot(1000 + index)
+}
+
+/** Where there is no room it is as if it had never been. */
+function wait(store: Store, waits: readonly Wait[], index: number): void {
+  for (const { key, counts, health } of waits) {
+    store.hold(key, counts)
+    store.holdHealth(key, health)
+  }
+  for (const { key } of [...store.held()]) {
+    const { known, named } = nameOf(key, index)
+    if (known) store.release(key, named)
+  }
 }
 
 /** All that anybody could see, but for the ids of rows. */
@@ -130,7 +187,8 @@ export function seen(store: Store, { timeMs, flows, containers, health }: Snapsh
     const width = values.length / Math.max(1, rows.length)
     return [labelNames, rows.map((row, at) => [row.labels, row.startMs, tcp[at], ...values.subarray(at * width, (at + 1) * width)])]
   })
-  return JSON.stringify([timeMs, shown, store.stats(), store.counter('gap seconds').value(), store.startMs])
+  const held = [...store.held()].map(({ key, sinceMs }) => [key.id, key.port, `${key.cgroup}`, sinceMs]).sort()
+  return JSON.stringify([timeMs, shown, held, store.stats(), store.counter('gap seconds').value(), store.startMs])
 }
 
 export interface Truth {

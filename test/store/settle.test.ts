@@ -16,6 +16,7 @@ function row(open: number, from: Partial<Row> = {}): Row {
     key: `${slot}`,
     family: 'a',
     slot,
+    pod: undefined,
     tcp: true,
     catchAll: false,
     lines: 8,

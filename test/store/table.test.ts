@@ -4,12 +4,13 @@ import { DROP_COLUMNS, FAILURE_COLUMNS, timeColumns } from '../../src/store/colu
 import { ownerLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import { createProcessMemory } from '../../src/store/ledger-memory.ts'
+import { Pods } from '../../src/store/pods.ts'
 import type { Row } from '../../src/store/row.ts'
 import { TallyTable } from '../../src/store/tally-table.ts'
 
 function table(columns = DROP_COLUMNS) {
   const ledger = new Ledger({ memory: createProcessMemory(), identity: '', startMs: 0, tallied: new Set([1]) })
-  const table = new TallyTable(ownerLabelSet(), columns, ledger, 1)
+  const table = new TallyTable(ownerLabelSet(), columns, ledger, 1, new Pods())
   let id = 0
   const make = (workload: string) => table.make({ id: ++id, labels: ['', '', '', workload, ''], startMs: 5 }, 8) as Row
   return { table, ledger, make }

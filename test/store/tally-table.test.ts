@@ -5,6 +5,7 @@ import { timeColumns } from '../../src/store/columns.ts'
 import { timeLabelSet } from '../../src/store/labels.ts'
 import { Ledger } from '../../src/store/ledger.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
+import { Pods } from '../../src/store/pods.ts'
 import type { Row } from '../../src/store/row.ts'
 import { TallyTable } from '../../src/store/tally-table.ts'
 import { copyOf, keptMemory } from './kept-memory.ts'
@@ -13,7 +14,7 @@ const KIND = 5
 
 function open(memory: LedgerMemory, columns: readonly SeriesColumn[] = timeColumns(RTT)) {
   const ledger = new Ledger({ memory, identity: '', startMs: 0, tallied: new Set([KIND]) })
-  return { ledger, table: new TallyTable(timeLabelSet(), columns, ledger, KIND) }
+  return { ledger, table: new TallyTable(timeLabelSet(), columns, ledger, KIND, new Pods()) }
 }
 
 const DELTAS = [1, 20, 3, 40, 5, 60, 7, 80, 9, 100, 11, 120, 0.123]

@@ -15,9 +15,9 @@ export interface Opened {
 export function openStore(
   config: Config,
   { datapath, memory, identity }: Counting,
-  clocks: Pick<StoreOptions, 'now' | 'startMs'> = {},
+  world: Pick<StoreOptions, 'now' | 'startMs' | 'lives'> = {},
 ): Opened {
-  const open = (): Store => createStore({ ...config, ...clocks, memory, identity: `${identity} ${datapath.epoch}` })
+  const open = (): Store => createStore({ ...config, ...world, memory, identity: `${identity} ${datapath.epoch}` })
   const found = open()
   const goesOn = found.opening.restored && found.drains().committed.number > 0
   if (goesOn || datapath.origin === 'made') return { store: found, begins: false, reason: found.opening.reason }

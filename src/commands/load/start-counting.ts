@@ -12,8 +12,8 @@ const CHUNK_BYTES = 512 * 1024
 /** 256 MiB, half a million series. */
 const MAX_CHUNKS = 512
 const SERIES_BYTES = 512
-/** Series of containers stand outside the limit. */
-const CHUNKS_BESIDE = 4
+/** Series of containers stand outside the limit, and so does what waits for a name. */
+const CHUNKS_BESIDE = 12
 
 export interface Counting extends AsyncDisposable {
   readonly datapath: SocketDatapath

@@ -1,0 +1,101 @@
+// Whose socket it is: a pod's by its cgroup, from the API or the logs' directories; else a pod's by its address; else as the path says.
+// Knows who is asked in which order, and when to wait; asks no server.
+import type { Address } from '../../model.ts'
+import type { CgroupIdentity, PodCgroup } from '../cgroup-path.ts'
+import { type OwnerAnswer, type OwnerNames, type Ownership, ownerOf, UNOWNED } from '../owner.ts'
+import type { NodeSubtree } from './node-subtree.ts'
+import type { OwnPods } from './own-pods.ts'
+import type { PodLogs } from './pod-logs.ts'
+import type { Waits } from './waits.ts'
+
+export interface OwnersSources {
+  /** Does the API server tell of pods? */
+  readonly api: boolean
+  readonly pods: OwnPods
+  readonly logs: PodLogs
+  readonly subtree: NodeSubtree
+  readonly waits: Waits
+}
+
+const ELSEWHERE: OwnerAnswer = { ownership: UNOWNED, state: 'elsewhere' }
+
+export class Owners implements OwnerNames {
+  readonly #sources: OwnersSources
+  readonly #plain = new WeakMap<CgroupIdentity, Ownership>()
+
+  constructor(sources: OwnersSources) {
+    this.#sources = sources
+  }
+
+  get generation(): number {
+    const { pods, logs, subtree } = this.#sources
+    return pods.generation + logs.generation + subtree.generation
+  }
+
+  ownerOf(cgroup: bigint, identity: CgroupIdentity | undefined, local: Address): OwnerAnswer {
+    const { pods, subtree } = this.#sources
+    const pod = identity === undefined ? undefined : this.#podOf(identity)
+    if (subtree.elsewhere(cgroup, identity)) return ELSEWHERE
+    if (identity !== undefined && pod !== undefined) return this.#ofPod(pod, identity)
+    const byAddress = identity?.kind === 'container' ? undefined : pods.atAddress(local)
+    return { ownership: byAddress ?? this.#byPath(identity), state: 'named' }
+  }
+
+  /** To be called before the flows of a collection are resolved: looks into the logs' directories for what the API does not say. */
+  async ensure(identities: Iterable<CgroupIdentity | undefined>): Promise<void> {
+    const { pods, logs } = this.#sources
+    const needs = new Map<string, PodCgroup>()
+    for (const identity of identities) {
+      const pod = identity === undefined ? undefined : this.#podOf(identity)
+      if (pod !== undefined && pods.lookup(pod.podUid, pod.containerId)?.certain !== true) needs.set(keyOf(pod), pod)
+    }
+    await logs.ensure(needs.values())
+  }
+
+  #ofPod(pod: PodCgroup, identity: CgroupIdentity): OwnerAnswer {
+    const { api, pods, logs, waits } = this.#sources
+    const { podUid, containerId } = pod
+    const told = pods.lookup(podUid, containerId)
+    if (told?.certain) return this.#named(pod, told.ownership)
+    const logged = logs.lookup(podUid, containerId)
+    if (logged?.certain) {
+      if (told !== undefined) return this.#named(pod, pods.named(podUid, logged.ownership.owner.container) ?? told.ownership)
+      if (!api) return this.#named(pod, logged.ownership)
+    }
+    const ownership = told?.ownership ?? logged?.ownership ?? this.#byPath(identity)
+    const somebodyKnows = api || logs.found
+    return { ownership, state: somebodyKnows && waits.mayWait(keyOf(pod)) ? 'waiting' : 'named' }
+  }
+
+  #named(pod: PodCgroup, ownership: Ownership): OwnerAnswer {
+    this.#sources.waits.named(keyOf(pod))
+    return { ownership, state: 'named' }
+  }
+
+  /** The outermost pod that this node is known to run; the outermost of all where none is. */
+  #podOf(identity: CgroupIdentity): PodCgroup | undefined {
+    const { podUid, containerId, nodeContainer, innerPods = [] } = identity
+    if (podUid === undefined) return undefined
+    const { pods, logs, subtree } = this.#sources
+    const outermost = { podUid, ...(containerId && { containerId }), ...(nodeContainer && { nodeContainer }) }
+    for (const pod of [outermost, ...innerPods]) {
+      if (pods.lookup(pod.podUid) === undefined && logs.lookup(pod.podUid) === undefined) continue
+      subtree.learn(pod)
+      return pod
+    }
+    return outermost
+  }
+
+  #byPath(identity: CgroupIdentity | undefined): Ownership {
+    if (identity === undefined) return UNOWNED
+    const known = this.#plain.get(identity)
+    if (known !== undefined) return known
+    const made = ownerOf(identity)
+    this.#plain.set(identity, made)
+    return made
+  }
+}
+
+function keyOf({ podUid, containerId = '' }: PodCgroup): string {
+  return `${podUid}/${containerId}`
+}
