@@ -63,12 +63,18 @@ export function createPeerOf(sources: PeerSources): (key: FlowKey) => Peer {
     return cluster?.inPodRange(remote) ?? networks.match(remote) ?? (cluster?.mayBePod(remote) ? UNKNOWN : EXTERNAL)
   }
 
+  /** IPVS gives a host all Services' addresses: what it dials of them is its own, and so is the address it dials from. */
+  const dialledHere = (key: FlowKey): Peer | undefined => {
+    if (key.role !== 'client' || key.local === UNSPECIFIED) return undefined
+    return cluster?.service({ ...key, remote: key.local }, hostAddresses.has(key.local))
+  }
+
   return (key) => {
     switch (key.peer) {
       case 'address':
         return peerAt(key)
       case 'loopback':
-        return LOOPBACK
+        return dialledHere(key) ?? LOOPBACK
       case 'external':
         return EXTERNAL
       case 'network':

@@ -1,5 +1,6 @@
 // Puts the names of a Kubernetes node together: what lists and watches feed, and what flows are named by. Asks no server, counts no bytes.
 import type { Prefix } from '../../address.ts'
+import type { Address } from '../../model.ts'
 import type { CgroupIdentity } from '../cgroup-path.ts'
 import type { OwnerNames } from '../owner.ts'
 import type { ClusterPeers } from '../peer.ts'
@@ -87,7 +88,8 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
   const nodes = new Nodes(prefixes)
   const logs = new PodLogs({ directory: podLogsDirectory, nodeName, nowMs })
   const waits = new Waits({ nowMs })
-  const owners = new Owners({ api, pods: ownPods, logs, subtree: new NodeSubtree(partialRoot), waits })
+  const inOwnRange = (address: Address): boolean => nodes.withRangeAround(address)?.name === nodeName
+  const owners = new Owners({ api, pods: ownPods, logs, subtree: new NodeSubtree(partialRoot), waits, inOwnRange })
   const peers = new Peers({ nodeName, peerNodes, ownPods, peerPods, services, nodes })
 
   if (api && options.peers !== 'auto') peers.scope = options.peers

@@ -1,5 +1,6 @@
 // Whose socket it is: a pod's by its cgroup, from the API or the logs' directories; else a pod's by its address; else as the path says.
 // Knows who is asked in which order, and when to wait; asks no server.
+import { UNSPECIFIED } from '../../address.ts'
 import type { Address } from '../../model.ts'
 import type { CgroupIdentity, PodCgroup } from '../cgroup-path.ts'
 import { type OwnerAnswer, type OwnerNames, type Ownership, ownerOf, UNOWNED } from '../owner.ts'
@@ -15,7 +16,12 @@ export interface OwnersSources {
   readonly logs: PodLogs
   readonly subtree: NodeSubtree
   readonly waits: Waits
+  /** Is it an address that only pods of this node have, known or not? */
+  readonly inOwnRange: (address: Address) => boolean
 }
+
+/** The name of the root's cgroup. */
+const ROOT = '/'
 
 const ELSEWHERE: OwnerAnswer = { ownership: UNOWNED, state: 'elsewhere' }
 
@@ -33,12 +39,21 @@ export class Owners implements OwnerNames {
   }
 
   ownerOf(cgroup: bigint, identity: CgroupIdentity | undefined, local: Address): OwnerAnswer {
-    const { pods, subtree } = this.#sources
+    const { subtree } = this.#sources
     const pod = identity === undefined ? undefined : this.#podOf(identity)
     if (subtree.elsewhere(cgroup, identity)) return ELSEWHERE
     if (identity !== undefined && pod !== undefined) return this.#ofPod(pod, identity)
-    const byAddress = identity?.kind === 'container' ? undefined : pods.atAddress(local)
-    return { ownership: byAddress ?? this.#byPath(identity), state: 'named' }
+    if (identity?.kind === 'container') return { ownership: this.#byPath(identity), state: 'named' }
+    return this.#ofNoContainer(identity, local)
+  }
+
+  /** On cgroup v1 nodes every socket is of no container: until its address is known it may be a pod's. */
+  #ofNoContainer(identity: CgroupIdentity | undefined, local: Address): OwnerAnswer {
+    const { api, pods, waits, inOwnRange } = this.#sources
+    const byAddress = pods.atAddress(local)
+    if (byAddress !== undefined) return { ownership: byAddress, state: 'named' }
+    const mayBePod = api && (inOwnRange(local) || (!pods.synced && identity?.name === ROOT && local !== UNSPECIFIED))
+    return { ownership: this.#byPath(identity), state: mayBePod && waits.mayWait(local) ? 'waiting' : 'named' }
   }
 
   /** To be called before the flows of a collection are resolved: looks into the logs' directories for what the API does not say. */

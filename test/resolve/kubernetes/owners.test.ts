@@ -39,7 +39,8 @@ function world(t: Test, { api = true, partial = false, logs: tree = {} as Record
   const pods = new OwnPods({ nowMs }, new PublicPrefixes())
   const directory = join(t.testdir({ ...(Object.keys(tree).length > 0 && { pods: tree }) }), 'pods')
   const logs = new PodLogs({ directory, nodeName: 'node-1', nowMs })
-  const owners = new Owners({ api, pods, logs, subtree: new NodeSubtree(partial), waits: new Waits({ nowMs }) })
+  const inOwnRange = (one: Address): boolean => one.startsWith(address('10.1.0.0').slice(0, 15))
+  const owners = new Owners({ api, pods, logs, subtree: new NodeSubtree(partial), waits: new Waits({ nowMs }), inOwnRange })
   const of = (path: string | CgroupIdentity | undefined, local = HERE, cgroup = 9n) =>
     owners.ownerOf(cgroup, typeof path === 'string' ? identifyCgroup(path) : path, local)
   return { clock, pods, logs, owners, of }
@@ -183,6 +184,28 @@ t.test('a socket of no container is joined by its local address, never on the ne
   t.match(of('/', HERE), { ownership: { attribution: 'host', owner: { workload: '/' } } })
   t.match(of(`/docker/${NODE}`, address('10.1.0.1')), { ownership: { owner: { workloadKind: 'container' } } }, 'a container is itself')
   t.match(of(`/kubepods/pod${UID}/${MAIN}`, address('10.9.0.1')), named('main'), 'as is a pod')
+})
+
+t.test('a socket of no container with an address that pods have waits for its pod, at most ten seconds', async (t) => {
+  const { clock, pods, of } = world(t)
+  pods.listed()
+  const [early, late] = [address('10.1.0.1'), address('10.1.0.2')]
+  for (const local of [early, late]) t.match(of('/', local), { state: 'waiting', ownership: { owner: { workload: '/' } } })
+  pods.put(WEB)
+  t.match(of('/', early), { state: 'named', ownership: { owner: { pod: 'web-0' } } })
+  clock.ms += 10_000
+  t.match(of('/', late), { state: 'named', ownership: { owner: { workload: '/' } } })
+  t.equal(of('/', HERE).state, 'named', 'the host’s own')
+  t.equal(world(t, { api: false }).of('/', early).state, 'named', 'nobody would tell')
+})
+
+t.test('before the first list whatever is of the root’s cgroup may be a pod’s', async (t) => {
+  const { pods, of } = world(t)
+  t.equal(of('/', HERE).state, 'waiting')
+  t.equal(of('/', address('::')).state, 'named')
+  t.equal(of('/system.slice/ssh.service', HERE).state, 'named')
+  pods.listed()
+  t.equal(of('/', HERE).state, 'named')
 })
 
 t.test('other nodes of one kernel are left out: by what the mount shows, or by the container that a node is', async (t) => {

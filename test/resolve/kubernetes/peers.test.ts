@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type Prefix, parseAddress, parsePrefix, UNSPECIFIED } from '../../../src/address.ts'
-import type { Address, FlowKey, Role } from '../../../src/model.ts'
+import type { Address, FlowKey, PeerClass, Role } from '../../../src/model.ts'
 import { stripNode } from '../../../src/resolve/kubernetes/node.ts'
 import { Nodes } from '../../../src/resolve/kubernetes/nodes.ts'
 import { stripOwnPod } from '../../../src/resolve/kubernetes/own-pod.ts'
@@ -54,13 +54,16 @@ function world({ scope = 'cluster' as PeerScope | undefined, peerNodes = false, 
     for (const sink of [ownPods, peerPods, services, nodes]) sink.listed()
   }
   /** `kind namespace/workload zone` of who is at the other end. */
-  const at = (remote: string, { port = 80, role = 'client' as Role, local = '10.244.1.5', protocol = 6 } = {}): string => {
+  const at = (
+    remote: string,
+    { port = 80, role = 'client' as Role, local = '10.244.1.5', protocol = 6, peer = 'address' as PeerClass } = {},
+  ): string => {
     const key: FlowKey = {
       id: '',
       cgroup: 1n,
       local: address(local),
       remote: remote === '' ? UNSPECIFIED : address(remote),
-      peer: 'address',
+      peer,
       network: 0,
       port,
       protocol,
@@ -146,6 +149,17 @@ t.test('loopback, the host with itself, and nothing at all', async (t) => {
   t.equal(at('::1'), 'loopback /')
   t.equal(at('172.17.0.1', { local: '10.0.0.1' }), 'loopback /')
   t.equal(at(''), 'unknown /')
+})
+
+t.test('what a host with IPVS dials is its own address: the Service all the same', async (t) => {
+  const { at } = cluster({ hosts: '127.0.0.1 10.0.0.1 10.96.0.1' })
+  const own = (local: string, more = {}): string => at('', { local, peer: 'loopback', ...more })
+  t.equal(own('10.96.0.1'), 'service shop/api')
+  t.equal(own('10.0.0.1', { port: 30080 }), 'service shop/api', 'and by a node port')
+  t.equal(own('10.0.0.1', { port: 22 }), 'loopback /')
+  t.equal(own('10.0.0.1', { port: 30080, role: 'server' }), 'loopback /')
+  t.equal(own('10.244.1.5'), 'loopback /')
+  t.equal(own('::'), 'loopback /')
 })
 
 t.test('a pod that is not known by name is a pod by its range, with the zone of the node that has it', async (t) => {
