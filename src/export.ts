@@ -5,6 +5,7 @@ import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
+import type { DialNews } from './kernel/dial-observers.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
@@ -135,6 +136,7 @@ async function load(
   for (const [program, loaded] of datapath.programs()) self.programLoaded(program, loaded)
   for (const [map, entries] of datapath.capacities()) self.mapCapacity(map, entries)
   for (const { program, reason, remedy } of datapath.refused) log.warn({ program, reason, remedy }, 'the kernel refused a program')
+  tellDials(datapath.followDials(), self, log)
   log.info({ seconds, cgroupRoot, origin: datapath.origin, kernelMemoryLimitBytes: datapath.memoryLimitBytes() }, 'counting')
   return counting
 }
@@ -171,6 +173,7 @@ function collection(
       datapath.setPrefixes(prefixRules(config.cidrs))
       prefixesMs = performance.now()
     }
+    tellDials(datapath.followDials(), self, log)
     const { totals, entries, gapMs } = await collector.collect()
     if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     if (pinned && pins?.stands === false) {
@@ -206,6 +209,15 @@ function collection(
 function tellOpening(reason: string, log: Logger): void {
   if (reason === '') log.info('counters go on from where they were')
   else log.info({ reason }, 'every counter starts at 0')
+}
+
+function tellDials(news: readonly DialNews[], self: Self, log: Logger): void {
+  for (const { program, state, cgroup, refusal } of news) {
+    self.programLoaded(program, state !== 'refused')
+    if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'Services behind a socket load balancer are shown as their pods')
+    else if (state === 'observes') log.info({ program, cgroup }, 'other programs may rewrite what pods dial: observing it')
+    else log.info({ program }, 'nobody rewrites what pods dial any more')
+  }
 }
 
 function tellTotals(self: Self, totals: Totals): void {

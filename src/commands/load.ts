@@ -27,6 +27,9 @@ export async function load(argv: readonly string[]): Promise<number> {
   if (root.warning !== undefined) log.warn(root.warning)
   await using counting = await startCounting(config, root.path, openPins(config), { whole: true })
   const { datapath } = counting
+  for (const { program, state, cgroup, refusal } of datapath.followDials()) {
+    if (refusal === undefined) log.info({ program, state, cgroup }, 'what pods dial')
+  }
   // Whoever was read before is not read by this: its gap is for the exporter to tell.
   if (datapath.origin === 'made') await datapath.beat()
   for (const { program, reason, remedy } of datapath.refused) log.warn({ program, reason, remedy }, 'the kernel refused a program')
