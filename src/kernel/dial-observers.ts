@@ -39,7 +39,7 @@ export interface DialOptions {
   /** Told before the first observer of unconnected datagrams is attached and after the last one is gone. */
   readonly sending: (observed: boolean) => void
   /** Monotonic, ms. */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 /**
@@ -47,7 +47,8 @@ export interface DialOptions {
  * above. And never where there are none: see docs/decisions/0009.
  */
 export class DialObservers {
-  readonly #options: Required<DialOptions>
+  readonly #options: DialOptions
+  readonly #now: () => number
   readonly #states = new Map<string, DialNews>()
   #cgroup: string | undefined
   #searched = Number.NEGATIVE_INFINITY
@@ -55,7 +56,8 @@ export class DialObservers {
   #blind = false
 
   constructor(options: DialOptions) {
-    this.#options = { now: () => performance.now(), ...options }
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
   }
 
   get refused(): readonly Refusal[] {
@@ -71,7 +73,7 @@ export class DialObservers {
   }
 
   #findCgroup(): string | undefined {
-    const now = this.#options.now()
+    const now = this.#now()
     const lost = this.#cgroup === undefined || !hasProcesses(this.#cgroup)
     if (lost && now - this.#searched >= SEARCH_EVERY_MS) {
       this.#searched = now

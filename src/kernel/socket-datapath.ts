@@ -35,6 +35,8 @@ export interface DatapathOptions extends InstallOptions {
   readonly prefixes?: readonly PrefixRule[]
   /** CLOCK_MONOTONIC, ns. */
   readonly now?: (() => bigint) | undefined
+  /** Monotonic, ms: when the cgroup of the pods was looked for. */
+  readonly dialClock?: (() => number) | undefined
 }
 
 /** Counters that the programs keep; only ever growing but `tracked`. */
@@ -73,7 +75,7 @@ export class SocketDatapath implements AsyncDisposable {
   readonly #pins: PinDirectory | undefined
   readonly #dials: DialObservers
 
-  private constructor(installation: Installation, prepared: Prepared, { cgroupRoot, sockets, pins }: DatapathOptions) {
+  private constructor(installation: Installation, prepared: Prepared, { cgroupRoot, sockets, pins, dialClock }: DatapathOptions) {
     this.#installation = installation
     this.#trie = prepared.trie
     this.#control = prepared.control
@@ -81,7 +83,8 @@ export class SocketDatapath implements AsyncDisposable {
     this.#pins = pins
     this.origin = installation.origin
     const { links, programs } = installation
-    this.#dials = new DialObservers({ links, programs, cgroupRoot, sending: (noted) => this.#control.noteDials(noted) })
+    const sending = (noted: boolean): void => this.#control.noteDials(noted)
+    this.#dials = new DialObservers({ links, programs, cgroupRoot, sending, now: dialClock })
     this.flows = this.#pair('flows')
     this.overflow = this.#pair('overflow')
     this.health = this.#pair('health')

@@ -1,7 +1,7 @@
 // A node in small: a cgroup root of its own with a cgroup above the pods, two hosts on a wire, and what the programs counted of each pod.
 import { statSync } from 'node:fs'
 import { formatAddress } from '../../src/address.ts'
-import { SocketDatapath } from '../../src/kernel/socket-datapath.ts'
+import { type DatapathOptions, SocketDatapath } from '../../src/kernel/socket-datapath.ts'
 import type { FlowCounts } from '../../src/model.ts'
 import type { Cgroup } from './cgroups.ts'
 import { type Collecting, collecting } from './drains.ts'
@@ -35,8 +35,8 @@ export function makePods(site: Site): Pods {
 }
 
 /** Programs below the node's root. */
-export function startBelow({ root }: Pods): Promise<SocketDatapath> {
-  return SocketDatapath.start({ cgroupRoot: root.directory, flowEntries: 4096, sockets: 4096 })
+export function startBelow({ root }: Pick<Pods, 'root'>, options: Partial<DatapathOptions> = {}): Promise<SocketDatapath> {
+  return SocketDatapath.start({ cgroupRoot: root.directory, flowEntries: 4096, sockets: 4096, ...options })
 }
 
 /** What moved, by `client 6 80 10.96.0.1`: role, protocol, port and remote address, or the class in its place. */

@@ -1,20 +1,22 @@
 // What a client dialled is its peer, also where another program, or NAT, sends it somewhere else.
 import t from 'tap'
-import { CONNECT_FAILURES } from '../../src/metrics.ts'
+import { TOTALS } from '../../src/kernel/layouts.ts'
+import type { Fd } from '../../src/kernel/libbpf.ts'
+import { readValue, writeValue } from '../../src/kernel/maps.ts'
+import type { SocketDatapath } from '../../src/kernel/socket-datapath.ts'
 import { type Balancer, type End, startBalancer } from '../harness/balancer.ts'
 import { run } from '../harness/child.ts'
 import { HealthSeen, samples } from '../harness/health.ts'
 import { has } from '../harness/namespaces.ts'
 import { Counted, HOSTS, makePods, type Pods, startBelow } from '../harness/pods.ts'
 import { onSite, type Site } from '../harness/site.ts'
-import { close, connect, exchange } from '../harness/streams.ts'
+import { close, exchange } from '../harness/streams.ts'
 
 const TCP = ['sentBytes', 'receivedBytes', 'opened', 'closed'] as const
 const UDP = ['sentBytes', 'receivedBytes', 'sentPackets', 'receivedPackets'] as const
 const SERVICE4 = '10.96.77.10'
 const SERVICE6 = 'fd96::77:10'
 
-const tcp = (sentBytes: number, receivedBytes: number) => ({ sentBytes, receivedBytes, opened: 1, closed: 1 })
 const udp = (sentPackets: number, sentBytes: number, receivedPackets: number, receivedBytes: number) => ({
   sentBytes,
   receivedBytes,
@@ -26,7 +28,14 @@ const udp = (sentPackets: number, sentBytes: number, receivedPackets: number, re
 const FAMILIES = [
   { name: 'IPv4', dialled: SERVICE4, service: SERVICE4, backend: HOSTS.server[0], from: HOSTS.client[0], family: 4 },
   { name: 'IPv6', dialled: SERVICE6, service: SERVICE6, backend: HOSTS.server[1], from: HOSTS.client[1], family: 6 },
-  { name: 'an IPv4-mapped address', dialled: `::ffff:${SERVICE4}`, service: SERVICE4, backend: HOSTS.server[0], from: HOSTS.client[0], family: 6 },
+  {
+    name: 'an IPv4-mapped address',
+    dialled: `::ffff:${SERVICE4}`,
+    service: SERVICE4,
+    backend: HOSTS.server[0],
+    from: HOSTS.client[0],
+    family: 6,
+  },
 ] as const
 
 /** Two ways of sending what is dialled somewhere else. */
@@ -110,7 +119,10 @@ for (const { name: way, skip, begin } of WAYS) {
         t.same(counted.of(cgroups.client, ...UDP), { [`client 17 53 ${service}`]: row }, 'connected')
 
         await client.each(`socket u ${family} udp`, `sendto u ${dialled} 53 100 3`, `sendto u ${dialled} 54 1000 1`)
-        for (const [name, count] of [['s', 3], ['r', 1]] as const) {
+        for (const [name, count] of [
+          ['s', 3],
+          ['r', 1],
+        ] as const) {
           const { peerPort: at } = await server.say(`recv ${name} ${count}`)
           await server.say(`sendto ${name} ${from} ${at} 10 2`)
         }
@@ -123,9 +135,143 @@ for (const { name: way, skip, begin } of WAYS) {
     )
   }
 }
-void TCP
-void tcp
-void HealthSeen
-void samples
-void CONNECT_FAILURES
-void connect
+t.test(
+  'attempts that fail, and how long the others took, are told of the Service that was dialled',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const health = new HealthSeen(datapath)
+    const { server, client, cgroups } = pods
+    balance([SERVICE4, 80], [HOSTS.server[0], 8080])
+    balance([SERVICE4, 81], [HOSTS.server[0], 8081])
+    balance([SERVICE4, 82], ['203.0.113.1', 8082])
+    await client.say('socket c 4 tcp')
+    t.match(await client.attempt(`connect c ${SERVICE4} 80`), { error: 'ECONNREFUSED' })
+    t.match(await client.attempt(`connect c ${SERVICE4} 82`), { error: 'ENETUNREACH' }, 'no SYN leaves: no attempt for the kernel')
+    await server.each('socket l 4 tcp', `bind l ${HOSTS.server[0]} 8081`, 'listen l')
+    await client.say(`connect c ${SERVICE4} 81`)
+    await health.collect()
+    t.same(health.failures(cgroups.client), { 'client 6 80 address refused': 1 })
+    const times = Object.fromEntries([...health.of(cgroups.client)].map(([name, { connect }]) => [name, samples(connect)]))
+    t.same(times, { 'client 6 80 address': 0, 'client 6 81 address': 1 })
+  }),
+)
+
+t.test(
+  "a socket that dials one after the other has each under its own Service, and what is nobody's under itself",
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { server, client, cgroups } = pods
+    const [at] = HOSTS.server
+    balance([SERVICE4, 80], [at, 8080])
+    balance(['10.96.77.11', 80], [at, 8080])
+    await server.each('socket l 4 tcp', `bind l ${at} 8080`, 'listen l', 'socket s 4 udp', `bind s ${at} 8080`)
+    await client.say('socket u 4 udp')
+    for (const [address, port] of [
+      [SERVICE4, 80],
+      ['10.96.77.11', 80],
+      [at, 8080],
+    ] as const) {
+      await client.each('socket c 4 tcp', `connect c ${address} ${port}`, 'write c 10', 'close c')
+      await server.each('accept l a', 'read a', 'close a')
+      await client.each(`connect u ${address} ${port}`, 'send u 7 1')
+    }
+    await server.say('recv s 3')
+    await counted.collect()
+    const wanted = [`80 ${SERVICE4}`, '80 10.96.77.11', `8080 ${at}`]
+    t.same(counted.of(cgroups.client, 'sentBytes'), {
+      ...Object.fromEntries(wanted.map((end) => [`client 6 ${end}`, { sentBytes: 10 }])),
+      ...Object.fromEntries(wanted.map((end) => [`client 17 ${end}`, { sentBytes: 7 }])),
+    })
+  }),
+)
+
+t.test(
+  'loopback that leads elsewhere is no loopback: its peer is where it went',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { server, client, cgroups } = pods
+    balance(['127.0.0.1', 30_080], [HOSTS.server[0], 8080])
+    await server.each('socket l 4 tcp', `bind l ${HOSTS.server[0]} 8080`, 'listen l')
+    await client.each('socket c 4 tcp', 'connect c 127.0.0.1 30080', 'write c 10')
+    await client.each('socket u 4 udp', 'sendto u 127.0.0.1 30080 5 1', 'sendto u 127.0.0.1 9 5 1')
+    await counted.collect()
+    t.same(counted.of(cgroups.client, 'sentBytes'), {
+      [`client 6 8080 ${HOSTS.server[0]}`]: { sentBytes: 10 },
+      [`client 17 8080 ${HOSTS.server[0]}`]: { sentBytes: 5 },
+      'client 17 9 loopback': { sentBytes: 5 },
+    })
+  }),
+)
+
+t.test(
+  'many connections by many threads: all of them in one row',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { cgroups, namespaces } = pods
+    const place = (end: 'client' | 'server') => ({ cgroup: cgroups[end], namespace: namespaces[end] })
+    const served = site.bulk(place('server'), 'serve', { address: HOSTS.server[0], threads: 2 })
+    const [port = 0] = await served.ports()
+    balance([SERVICE4, 80], [HOSTS.server[0], port])
+    const options = { address: SERVICE4, port: 80, connections: 4000, threads: 4, up: 100, down: 300 }
+    const figures = await site.bulk(place('client'), 'connect', options).figures()
+    await served.stop()
+    await counted.collect()
+    const { connections, written, read } = figures
+    t.equal(connections, 4000)
+    const row = { sentBytes: written, receivedBytes: read, opened: connections, closed: connections }
+    t.same(counted.of(cgroups.client, ...TCP), { [`client 6 80 ${SERVICE4}`]: row })
+  }),
+)
+
+t.test(
+  'where there is no room at the SYN, a dial before changes nothing: the connection is left out, a failure is told once',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const [counted, health] = [new Counted(datapath), new HealthSeen(datapath)]
+    const { server, client, cgroups } = pods
+    balance([SERVICE4, 80], [HOSTS.server[0], 8080])
+    balance([SERVICE4, 81], [HOSTS.server[0], 8081])
+    await server.each('socket l 4 tcp', `bind l ${HOSTS.server[0]} 8081`, 'listen l')
+    for (const name of ['refused', 'taken']) {
+      await client.say(`socket ${name} 4 tcp`)
+      t.match(await client.attempt(`connect ${name} 203.0.113.1 80`), { error: 'ENETUNREACH' }, 'dialled, and no SYN')
+    }
+    crowd(datapath, 1_000_000)
+    t.match(await client.attempt(`connect refused ${SERVICE4} 80`), { error: 'ECONNREFUSED' })
+    const before = datapath.totals().untrackedLimit
+    await client.say(`connect taken ${SERVICE4} 81`)
+    t.ok(datapath.totals().untrackedLimit > before)
+    crowd(datapath, -1_000_000)
+    await client.say('write taken 10')
+    await health.collect()
+    t.same(health.failures(cgroups.client), { 'client 6 80 address refused': 1 })
+    await counted.collect()
+    t.same(counted.of(cgroups.client, 'sentBytes'), {})
+  }),
+)
+
+/** So many sockets more seem to be watched. */
+function crowd(datapath: SocketDatapath, more: number): void {
+  const map = datapath.descriptors().maps.get('.data.totals') as Fd
+  const totals = readValue(map, Buffer.alloc(TOTALS.size))
+  totals.writeBigInt64LE(totals.readBigInt64LE(TOTALS.tracked) + BigInt(more), TOTALS.tracked)
+  writeValue(map, totals)
+}
