@@ -212,12 +212,16 @@ function tellOpening(reason: string, log: Logger): void {
 }
 
 function tellDials(news: readonly DialNews[], self: Self, log: Logger): void {
+  const those = (state: DialNews['state']): readonly DialNews[] => news.filter((one) => one.state === state)
+  const names = (some: readonly DialNews[]): readonly string[] => some.map(({ program }) => program)
   for (const { program, state, cgroup, refusal } of news) {
     self.programLoaded(program, state !== 'refused')
-    if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'Services behind a socket load balancer are shown as their pods')
-    else if (state === 'observes') log.info({ program, cgroup }, 'other programs may rewrite what pods dial: observing it')
-    else log.info({ program }, 'nobody rewrites what pods dial any more')
+    if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'what pods dial is not seen: Services may be shown as their pods')
   }
+  const [observing, idle] = [those('observes'), those('idle')]
+  if (observing.length > 0)
+    log.info({ programs: names(observing), cgroup: observing[0]?.cgroup }, 'others may rewrite what pods dial: observed')
+  if (idle.length > 0) log.info({ programs: names(idle) }, 'nobody rewrites what pods dial any more')
 }
 
 function tellTotals(self: Self, totals: Totals): void {
