@@ -172,14 +172,15 @@ t.test(
     balance([SERVICE4, 80], [at, 8080])
     balance(['10.96.77.11', 80], [at, 8080])
     await server.each('socket l 4 tcp', `bind l ${at} 8080`, 'listen l', 'socket s 4 udp', `bind s ${at} 8080`)
-    await client.say('socket u 4 udp')
+    await client.each('socket u 4 udp', 'socket c 4 tcp')
     for (const [address, port] of [
       [SERVICE4, 80],
       ['10.96.77.11', 80],
       [at, 8080],
     ] as const) {
-      await client.each('socket c 4 tcp', `connect c ${address} ${port}`, 'write c 10', 'close c')
+      await client.each(`connect c ${address} ${port}`, 'write c 10', 'shutdown c')
       await server.each('accept l a', 'read a', 'close a')
+      await client.each('read c', 'disconnect c')
       await client.each(`connect u ${address} ${port}`, 'send u 7 1')
     }
     await server.say('recv s 3')
@@ -235,6 +236,46 @@ t.test(
     t.equal(connections, 4000)
     const row = { sentBytes: written, receivedBytes: read, opened: connections, closed: connections }
     t.same(counted.of(cgroups.client, ...TCP), { [`client 6 80 ${SERVICE4}`]: row })
+  }),
+)
+
+t.test(
+  'threads that share an unconnected socket and send each to a Service of its own: every datagram under its own',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { client } = pods.namespaces
+    run('ip', '-n', client.name, 'route', 'add', '10.97.0.0/16', 'via', HOSTS.server[0])
+    const services = Array.from({ length: 8 }, (_, i) => `10.96.77.${20 + i}`)
+    // The same backend behind two of them: only the sender can tell them apart.
+    for (const [i, service] of services.entries()) balance([service, 53], [`10.97.0.${i >> 1}`, 5353])
+    const place = { cgroup: pods.cgroups.client, namespace: client }
+    const options = { address: services[0] ?? '', port: 53, threads: services.length, connections: 5000, size: 10 }
+    t.match(await site.bulk(place, 'udp-share', options).figures(), { transactions: 40_000, failures: 0 })
+    await counted.collect()
+    const rows = services.map((service) => [`client 17 53 ${service}`, { sentBytes: 50_000, sentPackets: 5000 }])
+    t.same(counted.of(pods.cgroups.client, 'sentBytes', 'sentPackets'), Object.fromEntries(rows))
+  }),
+)
+
+t.test(
+  'a connected socket that is spoken to first is a client all the same',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    balance([SERVICE4, 53], [HOSTS.server[0], 5353])
+    await pods.server.each('socket s 4 udp', `bind s ${HOSTS.server[0]} 5353`)
+    const { port } = await pods.client.each('socket c 4 udp', `connect c ${SERVICE4} 53`)
+    await pods.server.say(`sendto s ${HOSTS.client[0]} ${port} 10 1`)
+    await pods.client.each('recv c 1', 'send c 20 1')
+    await counted.collect()
+    t.same(counted.of(pods.cgroups.client, ...UDP), { [`client 17 53 ${SERVICE4}`]: udp(1, 20, 1, 10) })
   }),
 )
 
