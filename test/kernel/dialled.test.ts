@@ -215,6 +215,49 @@ t.test(
   }),
 )
 
+for (const [nowhere, family] of [
+  ['0.0.0.0', 4],
+  ['::', 6],
+  ['::ffff:0.0.0.0', 6],
+] as const) {
+  t.test(
+    `what dials ${nowhere} gets loopback, and that is its peer`,
+    onSite(async (t, site) => {
+      const pods = makePods(site)
+      startBalancer(site.undo)
+      await using datapath = await startBelow(pods)
+      datapath.followDials()
+      const counted = new Counted(datapath)
+      const { client, cgroups } = pods
+      await client.each('socket l 6 tcp', 'bind l :: 8080', 'listen l', `socket c ${family} tcp`, `connect c ${nowhere} 8080`, 'write c 10')
+      await client.each(`socket u ${family} udp`, `connect u ${nowhere} 9`, 'send u 5 1')
+      await counted.collect()
+      const { 'client 6 8080 loopback': tcp, 'client 17 9 loopback': udp, ...rest } = counted.of(cgroups.client, 'sentBytes')
+      t.same([tcp, udp, Object.keys(rest)], [{ sentBytes: 10 }, { sentBytes: 5 }, ['server 6 8080 loopback']])
+    }),
+  )
+}
+
+t.test(
+  'what a thread sends by a socket that is not observed has nothing to do with what it sent before',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { root, client, cgroups } = pods
+    const outside = site.cgroup('outside', root)
+    balance([SERVICE4, 53], [HOSTS.server[0], 5353])
+    await client.each('socket u 4 udp', `sendto u ${SERVICE4} 53 10 1`)
+    await client.each(`move ${outside.directory}`, 'socket v 4 udp', `sendto v ${HOSTS.server[0]} 9 20 1`)
+    await counted.collect()
+    t.same(counted.of(cgroups.client, 'sentBytes'), { [`client 17 53 ${SERVICE4}`]: { sentBytes: 10 } })
+    t.same(counted.of(outside, 'sentBytes'), { [`client 17 9 ${HOSTS.server[0]}`]: { sentBytes: 20 } })
+    await client.say(`move ${cgroups.client.directory}`)
+  }),
+)
+
 t.test(
   'many connections by many threads: all of them in one row',
   onSite(async (t, site) => {
