@@ -1,5 +1,6 @@
 // What is attached to cgroups, by whomever, as the kernel tells it. Knows the calls and their structs; nothing of what programs do.
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { check, errnoName, type Fd, libbpf } from './libbpf.ts'
 
 /** include/uapi/linux/bpf.h */
@@ -20,7 +21,16 @@ export function programsAt(cgroup: string, hook: number): readonly number[] {
   return Array.from({ length: count[0] ?? 0 }, (_, at) => ids.readUInt32LE(at * 4))
 }
 
-/** Is there a program at this cgroup itself that lets nobody below attach another? Throws KernelError. */
+/** The cgroups above, nearest first, as far as they are to be seen here. */
+export function cgroupsAbove(cgroup: string): readonly string[] {
+  const parent = dirname(cgroup)
+  return existsSync(join(parent, 'cgroup.procs')) ? [parent, ...cgroupsAbove(parent)] : []
+}
+
+/**
+ * Has this cgroup itself a program that runs alone? One attached below would be refused, or (BPF_F_ALLOW_OVERRIDE) run in its place. Throws
+ * KernelError.
+ */
 export function isExclusive(cgroup: string, hook: number): boolean {
   const [flags, count] = [[0], [MAX_PROGRAMS]]
   query(cgroup, hook, 0, flags, Buffer.alloc(MAX_PROGRAMS * 4), count)

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { KernelError } from '../errors.ts'
 import type { Links } from './attach.ts'
-import { attachBeside, type CgroupLink, cgroupLink, programsAt } from './cgroup-programs.ts'
+import { attachBeside, type CgroupLink, cgroupLink, cgroupsAbove, isExclusive, programsAt } from './cgroup-programs.ts'
 import type { Fd } from './libbpf.ts'
 import type { Refusal } from './object.ts'
 import { findPodCgroup, hasProcesses } from './pod-cgroup.ts'
@@ -120,13 +120,25 @@ export class DialObservers {
       links.detach(name)
       own = undefined
     }
-    if (!programsAt(cgroup, hook).some((id) => id !== own?.program)) return this.#rest(name)
-    if (own !== undefined) return { program: name, state: 'observes', cgroup }
-    if (SENDING.includes(name)) this.#options.sending(true)
+    const others = programsAt(cgroup, hook).filter((id) => id !== own?.program)
+    if (others.length === 0) return this.#rest(name)
+    return own === undefined ? this.#join(name, program, cgroup, others) : { program: name, state: 'observes', cgroup }
+  }
+
+  /** Nobody may be kept from running by us: where somebody is, it ends at once. */
+  #join(name: string, program: Fd, cgroup: string, others: readonly number[]): DialNews {
+    const { links, sending } = this.#options
+    const hook = DIAL_HOOKS.get(name) as number
+    const refused = (code: string): DialNews => ({ program: name, state: 'refused', cgroup, refusal: refusalOf(name, code) })
+    if (cgroupsAbove(cgroup).some((above) => isExclusive(above, hook))) return refused('EPERM')
+    if (SENDING.includes(name)) sending(true)
     const made = attachBeside(program, cgroup, hook)
-    if (typeof made === 'string') return { program: name, state: 'refused', cgroup, refusal: refusalOf(name, made) }
+    if (typeof made === 'string') return refused(made)
     links.keep(name, made)
-    return { program: name, state: 'observes', cgroup }
+    const running = new Set(programsAt(cgroup, hook))
+    if (others.every((id) => running.has(id))) return { program: name, state: 'observes', cgroup }
+    links.detach(name)
+    return refused('EPERM')
   }
 }
 

@@ -17,8 +17,8 @@ const SOURCE = join(ROOT, 'test', 'kernel', 'rewriting.bpf.c')
 export type End = readonly [string, number]
 
 /** As bpftool names programs and hooks. */
-function aloneAt(deed: 'attach' | 'detach', cgroup: string, name: string, program: BpfProgram): void {
-  run('bpftool', 'cgroup', deed, cgroup, name.replace(/^rewrite_/, ''), 'id', String(programId(programFd(program))))
+function aloneAt(deed: 'attach' | 'detach', cgroup: string, name: string, program: BpfProgram, ...flags: string[]): void {
+  run('bpftool', 'cgroup', deed, cgroup, name.replace(/^rewrite_/, ''), 'id', String(programId(programFd(program))), ...flags)
 }
 
 export interface Balancer {
@@ -36,21 +36,22 @@ function encode([text, port]: End): Buffer {
   return end
 }
 
-/** Rewrites nothing yet. Runs for every socket below `cgroup`; `alone`: attached without BPF_F_ALLOW_MULTI, as of old. */
-export function startBalancer(undo: Undo, cgroup: string = CGROUP_ROOT, { alone = false } = {}): Balancer {
+/** Rewrites nothing yet. Runs for every socket below `cgroup`; `alone`: attached without BPF_F_ALLOW_MULTI, as of
+ * old, or to be replaced by whoever comes below. */
+export function startBalancer(undo: Undo, cgroup: string = CGROUP_ROOT, { alone }: { alone?: 'exclusive' | 'override' } = {}): Balancer {
   const object = loadObject(compileBpf(SOURCE, join(ROOT, 'dist', 'test')), { entries: {}, values: {} })
   const links = new Links()
   let over = false
   const end = (): void => {
     if (over) return
     over = true
-    if (alone) for (const [name, program] of object.programs()) aloneAt('detach', cgroup, name, program)
+    if (alone !== undefined) for (const [name, program] of object.programs()) aloneAt('detach', cgroup, name, program)
     links[Symbol.dispose]()
     object[Symbol.dispose]()
   }
   undo.add({ gently: end, atOnce: end })
   for (const [name, program] of object.programs()) {
-    if (alone) aloneAt('attach', cgroup, name, program)
+    if (alone !== undefined) aloneAt('attach', cgroup, name, program, ...(alone === 'override' ? ['override'] : []))
     else links.attachToCgroup(name, program, cgroup)
   }
   return { balance: (service, backend) => putEntry(object.fd('services'), encode(service), encode(backend)), end }

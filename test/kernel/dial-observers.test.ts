@@ -12,6 +12,8 @@ const OBSERVERS = [...DIAL_HOOKS.keys()]
 const statesOf = (news: readonly DialNews[]): string[] =>
   news.map(({ program, state, cgroup }) => `${program} ${state} ${cgroup}`.trimEnd())
 
+const idsAt = (cgroup: string) => [...DIAL_HOOKS.values()].map((hook) => programsAt(cgroup, hook))
+
 /** How many programs run at each hook for sockets of the cgroup. */
 const runningAt = (cgroup: string): number[] => [...DIAL_HOOKS.values()].map((hook) => programsAt(cgroup, hook).length)
 
@@ -46,30 +48,34 @@ t.test(
   }),
 )
 
-t.test(
-  'where a program above was attached to be the only one it stays so: the refusal is told, and all else counts',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    startBalancer(site.undo, pods.root.directory, { alone: true })
-    await using datapath = await startBelow(pods)
-    t.ok(isExclusive(pods.root.directory, DIAL_HOOKS.get('orb8_connect4') ?? 0))
-    t.notOk(isExclusive(pods.above.directory, DIAL_HOOKS.get('orb8_connect4') ?? 0))
-    t.same(
-      statesOf(datapath.followDials()),
-      OBSERVERS.map((name) => `${name} refused ${pods.above.directory}`),
-    )
-    t.same(datapath.followDials(), [], 'told once')
-    t.same(
-      datapath.refused,
-      OBSERVERS.map((program) => ({ program, reason: 'attach: EPERM', remedy: ALONE })),
-    )
-    t.same(observing(datapath), [false, false, false, false])
-    const counted = new Counted(datapath)
-    await pods.client.each('socket u 4 udp', `sendto u ${HOSTS.server[0]} 9 5 1`)
-    await counted.collect()
-    t.same(counted.of(pods.cgroups.client, 'sentBytes'), { [`client 17 9 ${HOSTS.server[0]}`]: { sentBytes: 5 } })
-  }),
-)
+for (const alone of ['exclusive', 'override'] as const) {
+  t.test(
+    `where a program above was attached to be the only one (${alone}) it stays so: the refusal is told, and all else counts`,
+    onSite(async (t, site) => {
+      const pods = makePods(site)
+      startBalancer(site.undo, pods.root.directory, { alone })
+      const others = idsAt(pods.above.directory)
+      await using datapath = await startBelow(pods)
+      t.ok(isExclusive(pods.root.directory, DIAL_HOOKS.get('orb8_connect4') ?? 0))
+      t.notOk(isExclusive(pods.above.directory, DIAL_HOOKS.get('orb8_connect4') ?? 0))
+      t.same(
+        statesOf(datapath.followDials()),
+        OBSERVERS.map((name) => `${name} refused ${pods.above.directory}`),
+      )
+      t.same(datapath.followDials(), [], 'told once')
+      t.same(
+        datapath.refused,
+        OBSERVERS.map((program) => ({ program, reason: 'attach: EPERM', remedy: ALONE })),
+      )
+      t.same(observing(datapath), [false, false, false, false])
+      t.same(idsAt(pods.above.directory), others, 'they run as before')
+      const counted = new Counted(datapath)
+      await pods.client.each('socket u 4 udp', `sendto u ${HOSTS.server[0]} 9 5 1`)
+      await counted.collect()
+      t.same(counted.of(pods.cgroups.client, 'sentBytes'), { [`client 17 9 ${HOSTS.server[0]}`]: { sentBytes: 5 } })
+    }),
+  )
+}
 
 t.test(
   'a program that comes alone after us is not kept from running: we are not there before him',
@@ -77,7 +83,7 @@ t.test(
     const pods = makePods(site)
     await using datapath = await startBelow(pods)
     datapath.followDials()
-    const { balance } = startBalancer(site.undo, pods.root.directory, { alone: true })
+    const { balance } = startBalancer(site.undo, pods.root.directory, { alone: 'exclusive' })
     balance(['10.96.77.10', 80], [HOSTS.server[0], 8080])
     await pods.server.each('socket l 4 tcp', `bind l ${HOSTS.server[0]} 8080`, 'listen l')
     await pods.client.each('socket c 4 tcp', 'connect c 10.96.77.10 80')
