@@ -11,7 +11,7 @@ const volatile struct settings settings SEC(".rodata.settings");
 enum phase {
 	CONNECTING = 0, /* SYN sent: no key yet */
 	OPEN = 1,
-	CLOSED = 2, /* folded for good: a walk that still holds the storage leaves it alone */
+	CLOSED = 2,  /* folded for good: a walk that still holds the storage leaves it alone */
 	DIALLED = 3, /* connect() was called, no SYN sent yet: counts for nothing */
 };
 
@@ -37,8 +37,8 @@ struct connection {
 	__u32 segments_out;
 	__u32 segments_in;
 	__u32 retransmitted;
-	__u32 sequence_base; /* bytes_acked - snd_una, which never changes */
-	__u32 connect_us;    /* from the first SYN to established, told with the birth; 0: not seen, or not ours to tell */
+	__u32 sequence_base;	/* bytes_acked - snd_una, which never changes */
+	__u32 connect_us;	/* from the first SYN to established, told with the birth; 0: not seen, or not ours to tell */
 	struct dialled dialled; /* written before the SYN leaves, under the socket's lock */
 	struct flow_key key;	/* last: what the walk compares shares a cache line */
 };

@@ -51,8 +51,8 @@ struct {
 	__type(value, struct sending);
 } sending SEC(".maps");
 
-/* Where datagrams of an unconnected socket went instead of where they were sent: answers come from there. Resolvers know up to three
- * servers. */
+/* Where datagrams of an unconnected socket went instead of where they were sent: answers come from there. Resolvers know up to
+ * three servers. */
 #define REWRITES 4
 struct rewrite {
 	struct dialled went; /* as if that had been dialled */
@@ -225,8 +225,8 @@ static __always_inline void count_receive_drop(struct sock *sk)
 
 static __always_inline int is_same(const struct dialled *one, const struct dialled *other)
 {
-	return one->address[0] == other->address[0] && one->address[1] == other->address[1] && one->address[2] == other->address[2] &&
-	       one->address[3] == other->address[3] && one->port == other->port;
+	return one->address[0] == other->address[0] && one->address[1] == other->address[1] &&
+	       one->address[2] == other->address[2] && one->address[3] == other->address[3] && one->port == other->port;
 }
 
 static __always_inline void remember(struct rewrites *r, const struct rewrite *fresh)
@@ -286,7 +286,7 @@ static __noinline void put_back(struct bpf_sock *sk, struct dialled *end)
 
 /* The other end's address, in the key, and port: what was dialled where something was. Negative where the packet has no header. */
 static __always_inline int set_other_end(struct __sk_buff *skb, struct flow_key *key, struct bpf_sock *sk, const struct packet *p,
-					   struct datagram_socket *socket, int sent)
+					 struct datagram_socket *socket, int sent)
 {
 	struct dialled end = {};
 	__u16 port = sk->dst_port;
@@ -381,9 +381,12 @@ static __always_inline void dial_datagrams(struct bpf_sock *sk, const struct dia
 static __always_inline void dial_datagram(struct bpf_sock_addr *ctx, int v6)
 {
 	__u64 task = bpf_get_current_task();
-	struct sending *s = bpf_map_lookup_elem(&sending, &task);
 	struct sending fresh = {};
+	struct sending *s;
 
+	if (is_abandoned(bpf_ktime_get_coarse_ns()))
+		return;
+	s = bpf_map_lookup_elem(&sending, &task);
 	if (!s) {
 		read_dialled(&fresh.to, ctx, v6);
 		fresh.socket = bpf_get_socket_cookie(ctx);

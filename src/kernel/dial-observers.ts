@@ -85,9 +85,9 @@ export class DialObservers {
   #settle(name: string, cgroup: string | undefined): readonly DialNews[] {
     const program = this.#options.programs.get(name)
     if (program === undefined) return []
-    const state = cgroup === undefined ? this.#rest(name) : this.#tryToAttend(name, program, cgroup)
-    const before = this.#states.get(name)
+    const state = cgroup === undefined ? this.#leave(name) : this.#tryToAttend(name, program, cgroup)
     if (state === undefined) return []
+    const before = this.#states.get(name)
     this.#states.set(name, state)
     const same = before?.state === state.state && before.cgroup === state.cgroup && before.refusal?.reason === state.refusal?.reason
     return same || (before === undefined && state.state === 'idle') ? [] : [state]
@@ -106,6 +106,12 @@ export class DialObservers {
     }
   }
 
+  /** No pods are to be seen from here. Undefined where an observer is above some: it stays. */
+  #leave(program: string): DialNews | undefined {
+    const { links } = this.#options
+    return links.has(program) && cgroupLink(links.fd(program)).cgroup !== 0n ? undefined : this.#rest(program)
+  }
+
   #rest(program: string): DialNews {
     const { links } = this.#options
     if (links.has(program)) links.detach(program)
@@ -115,12 +121,13 @@ export class DialObservers {
   #attend(name: string, program: Fd, cgroup: string): DialNews {
     const { links } = this.#options
     const hook = DIAL_HOOKS.get(name) as number
+    const running = programsAt(cgroup, hook) // first of all: who may not ask leaves all as it is
     let own: CgroupLink | undefined = links.has(name) ? cgroupLink(links.fd(name)) : undefined
     if (own !== undefined && own.cgroup !== statSync(cgroup, { bigint: true }).ino) {
       links.detach(name)
       own = undefined
     }
-    const others = programsAt(cgroup, hook).filter((id) => id !== own?.program)
+    const others = running.filter((id) => id !== own?.program)
     if (others.length === 0) return this.#rest(name)
     return own === undefined ? this.#join(name, program, cgroup, others) : { program: name, state: 'observes', cgroup }
   }

@@ -5,6 +5,7 @@ import { isExclusive, programsAt } from '../../src/kernel/cgroup-programs.ts'
 import { ALONE, DIAL_HOOKS, type DialNews } from '../../src/kernel/dial-observers.ts'
 import type { SocketDatapath } from '../../src/kernel/socket-datapath.ts'
 import { startBalancer } from '../harness/balancer.ts'
+import { until } from '../harness/child.ts'
 import { Counted, HOSTS, makePods, startBelow } from '../harness/pods.ts'
 import { onSite } from '../harness/site.ts'
 
@@ -109,8 +110,14 @@ t.test(
     t.same(runningAt(above.directory), [2, 2, 2, 2])
     rmdirSync(above.directory)
     now += 60_000
+    // The kernel lets go of the links a moment later.
+    const news: DialNews[] = []
+    await until('the observers to be gone', () => {
+      news.push(...datapath.followDials())
+      return news.length === 4
+    })
     t.same(
-      statesOf(datapath.followDials()),
+      statesOf(news),
       OBSERVERS.map((name) => `${name} idle`),
     )
     const again = site.cgroup('kubepods.slice', root)

@@ -215,6 +215,24 @@ t.test(
   }),
 )
 
+t.test(
+  'of a Multipath TCP client the subflow dials',
+  onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    const counted = new Counted(datapath)
+    const { server, client, cgroups } = pods
+    balance([SERVICE4, 80], [HOSTS.server[0], 8080])
+    await server.each('socket l 4 mptcp', `bind l ${HOSTS.server[0]} 8080`, 'listen l')
+    await client.each('socket c 4 mptcp', `connect c ${SERVICE4} 80`, 'write c 10')
+    await server.each('accept l s', 'read s 10')
+    await counted.collect()
+    t.same(Object.keys(counted.of(cgroups.client)), [`client 6 80 ${SERVICE4}`])
+  }),
+)
+
 for (const [nowhere, family] of [
   ['0.0.0.0', 4],
   ['::', 6],

@@ -29,8 +29,7 @@ static const struct {
 	{"serve", run_serve},	    {"connect", run_connect},	  {"hold", run_hold},
 	{"echo", run_echo},	    {"rr", run_request_response}, {"sink", run_sink},
 	{"stream", run_stream},	    {"udp-echo", run_udp_echo},	  {"udp-rr", run_udp_request_response},
-	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood},
-	{"udp-share", run_udp_share},
+	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood}, {"udp-share", run_udp_share},
 };
 
 enum option_name {
