@@ -3,6 +3,7 @@
 #ifndef ORB8_CONNECTION_H
 #define ORB8_CONNECTION_H
 
+#include "dialled.h"
 #include "health.h"
 
 const volatile struct settings settings SEC(".rodata.settings");
@@ -10,7 +11,8 @@ const volatile struct settings settings SEC(".rodata.settings");
 enum phase {
 	CONNECTING = 0, /* SYN sent: no key yet */
 	OPEN = 1,
-	CLOSED = 2, /* folded for good: a walk that still holds the storage leaves it alone */
+	CLOSED = 2,  /* folded for good: a walk that still holds the storage leaves it alone */
+	DIALLED = 3, /* connect() was called, no SYN sent yet: counts for nothing */
 };
 
 enum birth {
@@ -19,8 +21,8 @@ enum birth {
 };
 
 /* Folded under the lock, by the walk and by the close, whichever comes. `sent` and `received` are payload bytes since the
- * handshake, as far as they have been folded. 96 bytes: with what the kernel keeps beside it a socket's storage then is of the
- * same size class as without connect_us (192, up to 6.6 or so 256). */
+ * handshake, as far as they have been folded. Up to 120 bytes: with what the kernel keeps beside it a socket's storage then is of
+ * the same size class (192, up to 6.6 or so 256). */
 struct connection {
 	struct bpf_spin_lock lock;
 	__u8 phase;
@@ -35,10 +37,10 @@ struct connection {
 	__u32 segments_out;
 	__u32 segments_in;
 	__u32 retransmitted;
-	__u32 sequence_base; /* bytes_acked - snd_una, which never changes */
-	__u32 connect_us;    /* from the first SYN to established, told with the birth; 0: not seen, or not ours to tell */
-	__u32 pad;
-	struct flow_key key; /* last: what the walk compares shares a cache line */
+	__u32 sequence_base;	/* bytes_acked - snd_una, which never changes */
+	__u32 connect_us;	/* from the first SYN to established, told with the birth; 0: not seen, or not ours to tell */
+	struct dialled dialled; /* written before the SYN leaves, under the socket's lock */
+	struct flow_key key;	/* last: what the walk compares shares a cache line */
 };
 
 struct {
@@ -111,7 +113,8 @@ static __always_inline int is_news(const struct flow_counts *n)
 		n->adopted | n->closed) != 0;
 }
 
-static __always_inline void set_key(struct flow_key *key, const struct sock *sk, __u8 role)
+/* A client's peer and the server's port are what was dialled, where that is known: as NAT would leave them at the socket. */
+static __always_inline void set_key(struct flow_key *key, const struct sock *sk, __u8 role, const struct dialled *d)
 {
 	key->cgroup = sk->sk_cgrp_data.cgroup->kn->id;
 	if (sk->__sk_common.skc_family == AF_INET) {
@@ -126,6 +129,10 @@ static __always_inline void set_key(struct flow_key *key, const struct sock *sk,
 	key->port = role == ROLE_SERVER ? sk->__sk_common.skc_num : bpf_ntohs(sk->__sk_common.skc_dport);
 	key->protocol = IPPROTO_TCP;
 	key->role = role;
+	if (d && d->port && role == ROLE_CLIENT) {
+		set_remote(key, d);
+		key->port = d->port;
+	}
 	fold_remote(key);
 }
 
@@ -156,12 +163,12 @@ static __always_inline enum failure failure_of(const struct sock *sk, const stru
 	}
 }
 
-/* An attempt is over. Both ends' addresses and the dialled port are still at the socket. */
-static __always_inline void fail(const struct sock *sk, const struct tcp_sock *tp)
+/* An attempt is over. Both ends' addresses and the server's port are still at the socket. */
+static __always_inline void fail(const struct sock *sk, const struct tcp_sock *tp, const struct dialled *d)
 {
 	struct flow_key key = {};
 
-	set_key(&key, sk, ROLE_CLIENT);
+	set_key(&key, sk, ROLE_CLIENT, d);
 	count_failure(&key, failure_of(sk, tp));
 }
 
@@ -179,8 +186,8 @@ static __always_inline void fold(struct connection *c, struct sock *sk, int last
 		return;
 	bpf_spin_lock(&c->lock);
 	open = c->phase == OPEN;
-	ended = last && c->phase != CLOSED;
 	failed = last && c->phase == CONNECTING;
+	ended = failed || (last && open);
 	if (open) {
 		connect = take_news(c, tp, sk, epoch, &news);
 		news.closed = last;
@@ -193,7 +200,7 @@ static __always_inline void fold(struct connection *c, struct sock *sk, int last
 		count_times(&c->key, tp->srtt_us >> 3, connect);
 	}
 	if (failed)
-		fail(sk, tp);
+		fail(sk, tp, &c->dialled);
 	if (ended)
 		__sync_fetch_and_add(&totals.tracked, -1);
 }
@@ -249,8 +256,22 @@ static __always_inline void adopt(struct sock *sk, const struct tcp_sock *tp, __
 	fresh.segments_out = tp->segs_out;
 	fresh.segments_in = tp->segs_in;
 	fresh.retransmitted = tp->total_retrans;
-	set_key(&fresh.key, sk, role);
+	set_key(&fresh.key, sk, role, 0);
 	store(sk, &fresh, 0);
+}
+
+/* Before any SYN. The storage is that of the connection to come; one that is never begun counts for nothing. */
+static __always_inline void dial_connection(struct bpf_sock *sk, const struct dialled *d)
+{
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+
+	if (c) {
+		c->dialled = *d;
+	} else if (d->port && has_room(0)) {
+		struct connection fresh = {.phase = DIALLED, .dialled = *d};
+
+		bpf_sk_storage_get(&connections, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	}
 }
 
 #endif

@@ -3,9 +3,11 @@
 #ifndef ORB8_DATAGRAM_H
 #define ORB8_DATAGRAM_H
 
+#include "dialled.h"
 #include "health.h"
 
 enum binding {
+	NOT_BOUND = 0,
 	BOUND_TO_PORT = 1, /* bind() named a port */
 	BOUND_TO_ANY = 2,  /* bind() left the port to the kernel */
 };
@@ -16,11 +18,14 @@ enum first {
 	RECEIVED_FIRST = 2,
 };
 
-/* Storage exists at sockets that called bind(), and at raw and ping sockets of applications: the kernel's own have none. */
+/* Storage exists at sockets that called bind(), at those whose address another program may rewrite, and at raw and ping sockets of
+ * applications: the kernel's own have none. */
 struct datagram_socket {
 	__u8 binding;
 	__u8 first;
-	__u16 pad;
+	__u8 rewritten; /* some of what it sent unconnected, see `rewrites` */
+	__u8 pad;
+	struct dialled dialled; /* by the last connect() */
 };
 
 struct {
@@ -29,6 +34,43 @@ struct {
 	__type(key, int);
 	__type(value, struct datagram_socket);
 } datagram_sockets SEC(".maps");
+
+/* What a task is just sending, unconnected: written before any other program sees the address, read when the packet leaves, by the
+ * same task. */
+struct sending {
+	__u64 socket; /* cookie */
+	struct dialled to;
+	__u32 pad;
+};
+
+/* Must hold those that are between the two; what has not been used for longest makes room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* struct task_struct * */
+	__type(value, struct sending);
+} sending SEC(".maps");
+
+/* Where datagrams of an unconnected socket went instead of where they were sent: answers come from there. Resolvers know up to
+ * three servers. */
+#define REWRITES 4
+struct rewrite {
+	struct dialled went; /* as if that had been dialled */
+	struct dialled to;
+};
+
+struct rewrites {
+	struct bpf_spin_lock lock;
+	__u32 next;
+	struct rewrite known[REWRITES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct rewrites);
+} rewrites SEC(".maps");
 
 struct ipv4_header {
 	__u8 length : 4, version : 4;
@@ -154,7 +196,7 @@ static __always_inline void set_ends(struct flow_key *key, const struct bpf_sock
  * Port ranges are not asked: they differ from namespace to namespace. */
 static __always_inline __u8 role_of(struct datagram_socket *socket, __u16 own, __u16 other, int sent)
 {
-	if (!socket)
+	if (!socket || socket->binding == NOT_BOUND)
 		return ROLE_CLIENT;
 	if (socket->first == NOTHING_YET)
 		socket->first = sent ? SENT_FIRST : RECEIVED_FIRST;
@@ -171,6 +213,8 @@ static __always_inline void count_receive_drop(struct sock *sk)
 	struct flow_key key = {.peer = PEER_NONE};
 	struct health *h;
 
+	if (other && socket && socket->dialled.port)
+		other = socket->dialled.port;
 	key.cgroup = sk->sk_cgrp_data.cgroup->kn->id;
 	key.protocol = sk->sk_protocol;
 	key.role = role_of(socket, own, other ?: own, 0);
@@ -179,14 +223,102 @@ static __always_inline void count_receive_drop(struct sock *sk)
 	__sync_fetch_and_add(&h->receive_drops, 1);
 }
 
+static __always_inline int is_same(const struct dialled *one, const struct dialled *other)
+{
+	return one->address[0] == other->address[0] && one->address[1] == other->address[1] &&
+	       one->address[2] == other->address[2] && one->address[3] == other->address[3] && one->port == other->port;
+}
+
+static __always_inline void remember(struct rewrites *r, const struct rewrite *fresh)
+{
+	__u32 at = REWRITES;
+
+	bpf_spin_lock(&r->lock);
+	for (int i = 0; i < REWRITES; i++)
+		if (is_same(&r->known[i].went, &fresh->went))
+			at = i;
+	if (at == REWRITES)
+		at = r->next++ & (REWRITES - 1);
+	for (int i = 0; i < REWRITES; i++)
+		if (at == i)
+			r->known[i] = *fresh;
+	bpf_spin_unlock(&r->lock);
+}
+
+/* An unconnected datagram leaves for `end`: puts in its place what the application named, and remembers where the two differ. */
+static __noinline void put_dialled(struct bpf_sock *sk, __u64 cookie, struct dialled *end)
+{
+	__u64 task = bpf_get_current_task();
+	struct sending *s = bpf_map_lookup_elem(&sending, &task);
+	struct datagram_socket *socket;
+	struct rewrites *r;
+	struct rewrite fresh;
+
+	if (!s || s->socket != cookie || !s->to.port || is_same(&s->to, end))
+		return;
+	fresh.went = *end;
+	fresh.to = s->to;
+	*end = s->to;
+	r = bpf_sk_storage_get(&rewrites, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!r || !socket)
+		return;
+	socket->rewritten = 1;
+	remember(r, &fresh);
+}
+
+/* An unconnected datagram came from `end`: an answer to what was sent elsewhere? */
+static __noinline void put_back(struct bpf_sock *sk, struct dialled *end)
+{
+	struct rewrites *r = bpf_sk_storage_get(&rewrites, sk, 0, 0);
+	struct dialled to = {};
+
+	if (!r)
+		return;
+	bpf_spin_lock(&r->lock);
+	for (int i = 0; i < REWRITES; i++)
+		if (is_same(&r->known[i].went, end))
+			to = r->known[i].to;
+	bpf_spin_unlock(&r->lock);
+	if (to.port)
+		*end = to;
+}
+
+/* The other end's address, in the key, and port: what was dialled where something was. Negative where the packet has no header. */
+static __always_inline int set_other_end(struct __sk_buff *skb, struct flow_key *key, struct bpf_sock *sk, const struct packet *p,
+					 struct datagram_socket *socket, int sent)
+{
+	struct dialled end = {};
+	__u16 port = sk->dst_port;
+
+	if (port) {
+		if (socket && socket->dialled.port) {
+			set_remote(key, &socket->dialled);
+			return socket->dialled.port;
+		}
+		return bpf_ntohs(port);
+	}
+	if (bpf_skb_load_bytes(skb, p->payload + (sent ? 2 : 0), &port, sizeof(port)))
+		return -1;
+	end.port = bpf_ntohs(port);
+	if (sent ? !control.dials : !socket || !socket->rewritten)
+		return end.port;
+	set_ipv6(end.address, key->remote);
+	if (sent)
+		put_dialled(sk, bpf_get_socket_cookie(skb), &end);
+	else
+		put_back(sk, &end);
+	set_remote(key, &end);
+	return end.port;
+}
+
 static __always_inline int set_ports(struct __sk_buff *skb, struct flow_key *key, struct bpf_sock *sk, const struct packet *p,
 				     struct datagram_socket *socket, int sent)
 {
-	__u16 other = sk->dst_port;
+	int other = set_other_end(skb, key, sk, p, socket, sent);
 
-	if (!other && bpf_skb_load_bytes(skb, p->payload + (sent ? 2 : 0), &other, sizeof(other)))
+	if (other < 0)
 		return 0;
-	other = bpf_ntohs(other);
 	key->role = role_of(socket, sk->src_port, other, sent);
 	key->port = key->role == ROLE_SERVER ? sk->src_port : other;
 	return 1;
@@ -231,6 +363,38 @@ static __always_inline void count_datagram(struct __sk_buff *skb, int sent)
 		counts.received_packets = packets;
 	}
 	count_flow(&key, &counts);
+}
+
+static __always_inline void dial_datagrams(struct bpf_sock *sk, const struct dialled *d)
+{
+	struct datagram_socket *socket = bpf_sk_storage_get(&datagram_sockets, sk, 0, 0);
+
+	if (socket) {
+		socket->dialled = *d;
+	} else if (d->port && !is_abandoned(bpf_ktime_get_coarse_ns())) {
+		struct datagram_socket fresh = {.dialled = *d};
+
+		bpf_sk_storage_get(&datagram_sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	}
+}
+
+static __always_inline void dial_datagram(struct bpf_sock_addr *ctx, int v6)
+{
+	__u64 task = bpf_get_current_task();
+	struct sending fresh = {};
+	struct sending *s;
+
+	if (is_abandoned(bpf_ktime_get_coarse_ns()))
+		return;
+	s = bpf_map_lookup_elem(&sending, &task);
+	if (!s) {
+		read_dialled(&fresh.to, ctx, v6);
+		fresh.socket = bpf_get_socket_cookie(ctx);
+		bpf_map_update_elem(&sending, &task, &fresh, BPF_ANY);
+		return;
+	}
+	s->socket = bpf_get_socket_cookie(ctx);
+	read_dialled(&s->to, ctx, v6);
 }
 
 #endif

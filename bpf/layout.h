@@ -102,6 +102,8 @@ struct old_connection {
 	__u32 retransmitted;
 	__u32 sequence_base;
 	__u32 connect_us;
+	__u32 dialled_address;
+	__u32 dialled_port;
 	__u32 port; /* in its key */
 };
 
@@ -111,7 +113,7 @@ struct settings {
 	__u32 taking_over; /* 1: connections of an earlier build are taken over, as old says */
 	struct old_connection old;
 };
-_Static_assert(sizeof(struct settings) == 64, "settings");
+_Static_assert(sizeof(struct settings) == 72, "settings");
 
 /* Written by user space while the programs run. Times are CLOCK_MONOTONIC, ns. */
 struct control {
@@ -119,7 +121,7 @@ struct control {
 	__u64 heartbeat;   /* when somebody last read */
 	__u64 patience;	   /* so long after the heartbeat the programs go on; 0: for ever */
 	__u32 epoch;	   /* user space has begun at 0 so often, mod 256: see take_news */
-	__u32 pad;
+	__u32 dials;	   /* 1: what unconnected datagrams are sent to is in `sending` */
 };
 _Static_assert(sizeof(struct control) == 32, "control");
 

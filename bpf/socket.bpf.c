@@ -56,10 +56,10 @@ static __always_inline void begin_connect(struct sock *sk)
 	}
 	if (c->phase == CONNECTING)
 		c->began = now; /* under the socket's lock, and the walk leaves it alone */
-	if (c->phase != CLOSED || !has_room(0))
+	if ((c->phase != CLOSED && c->phase != DIALLED) || !has_room(0))
 		return;
 	bpf_spin_lock(&c->lock);
-	again = c->phase == CLOSED;
+	again = c->phase == CLOSED || c->phase == DIALLED;
 	if (again) {
 		c->phase = CONNECTING;
 		c->birth = NOT_TOLD;
@@ -89,19 +89,23 @@ static __always_inline void open_connection(struct sock *sk, int before, int tel
 	struct connection fresh = {.phase = OPEN, .role = before == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER};
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	struct tcp_sock *tp;
+	int late;
 
-	if (c && c->phase != CONNECTING)
+	if (c && c->phase != CONNECTING && c->phase != DIALLED)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
-	if (c) {
+	late = c && c->phase == DIALLED; /* there was no room at the SYN */
+	if (late && !has_room(tell))
+		return;
+	if (c && !late) {
 		fresh.role = c->role;
 		fresh.connect_us = us_since(c->began);
 	}
 	fresh.sent = fresh.role == ROLE_CLIENT;
 	fresh.sequence_base = (__u32)tp->bytes_acked - tp->snd_una;
-	set_key(&fresh.key, sk, fresh.role);
+	set_key(&fresh.key, sk, fresh.role, c ? &c->dialled : 0);
 	if (!c) {
 		store(sk, &fresh, tell);
 		return;
@@ -115,8 +119,11 @@ static __always_inline void open_connection(struct sock *sk, int before, int tel
 	c->retransmitted = 0;
 	c->sequence_base = fresh.sequence_base;
 	c->connect_us = fresh.connect_us;
+	c->role = fresh.role;
 	c->phase = OPEN;
 	bpf_spin_unlock(&c->lock);
+	if (late)
+		__sync_fetch_and_add(&totals.tracked, 1);
 }
 
 /* An attempt that there was no storage for is told by one of the two sources only. */
@@ -125,12 +132,12 @@ static __always_inline void close_connection(struct sock *sk, int before, int te
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	struct tcp_sock *tp;
 
-	if (c) {
+	if (c && c->phase != DIALLED) {
 		fold(c, sk, 1);
 	} else if (tell && before == TCP_SYN_SENT && !is_abandoned(bpf_ktime_get_ns())) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp)
-			fail(sk, tp);
+			fail(sk, tp, c ? &c->dialled : 0);
 	}
 }
 
@@ -421,6 +428,48 @@ SEC("cgroup/bind6")
 int orb8_bind6(struct bpf_sock_addr *ctx)
 {
 	mark_bind(ctx);
+	return ALLOW;
+}
+
+/* These run before those of cgroups above, which may put a backend in the place of a Service. They only look. */
+static __always_inline void watch_connect(struct bpf_sock_addr *ctx, int v6)
+{
+	struct dialled d;
+
+	if (!ctx->sk)
+		return;
+	read_dialled(&d, ctx, v6);
+	if (ctx->protocol == IPPROTO_TCP)
+		dial_connection(ctx->sk, &d);
+	else if (ctx->protocol == IPPROTO_UDP)
+		dial_datagrams(ctx->sk, &d);
+}
+
+SEC("cgroup/connect4")
+int orb8_connect4(struct bpf_sock_addr *ctx)
+{
+	watch_connect(ctx, 0);
+	return ALLOW;
+}
+
+SEC("cgroup/connect6")
+int orb8_connect6(struct bpf_sock_addr *ctx)
+{
+	watch_connect(ctx, 1);
+	return ALLOW;
+}
+
+SEC("cgroup/sendmsg4")
+int orb8_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	dial_datagram(ctx, 0);
+	return ALLOW;
+}
+
+SEC("cgroup/sendmsg6")
+int orb8_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	dial_datagram(ctx, 1);
 	return ALLOW;
 }
 

@@ -16,6 +16,7 @@ struct {
 
 #define HAS(name) (settings.old.name != ABSENT)
 #define OLD(type, name) (*(type *)(old + settings.old.name))
+#define OLD_AT(type, name, index) (*(type *)(old + settings.old.name + (index) * sizeof(type)))
 
 /* The old programs count nothing of a connection whose phase is CLOSED. The new storage is made before, as CLOSED too, and filled
  * under the old one's lock: whoever comes here afterwards finds it whole. What the old build had not told stays to be told; what it
@@ -31,13 +32,18 @@ static __always_inline void take_over(struct sock *sk)
 	if (!settings.taking_over)
 		return;
 	old = bpf_sk_storage_get(&connections_old, sk, 0, 0);
-	if (!old || OLD(__u8, phase) == CLOSED)
+	if (!old || OLD(__u8, phase) == CLOSED || OLD(__u8, phase) == DIALLED)
 		return;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
-	/* The key needs the socket's addresses, which stay, and its port, which is 0 at the end. */
-	set_key(&blank.key, sk, OLD(__u8, role));
+	/* The key needs the socket's addresses, which stay, what was dialled, and its port, which is 0 at the end. */
+	if (HAS(dialled_address) && HAS(dialled_port)) {
+		for (int i = 0; i < 4; i++)
+			blank.dialled.address[i] = OLD_AT(__u32, dialled_address, i);
+		blank.dialled.port = OLD(__u16, dialled_port);
+	}
+	set_key(&blank.key, sk, OLD(__u8, role), &blank.dialled);
 	if (blank.role == ROLE_SERVER || !blank.key.port)
 		blank.key.port = OLD(__u16, port);
 	c = bpf_sk_storage_get(&connections, sk, &blank, BPF_SK_STORAGE_GET_F_CREATE);

@@ -103,6 +103,8 @@ cp "$modules/node/bin/node" "$guest/bin/node"
 cp -a "$modules/node_modules" dist package.json "$guest/app/"
 rm -rf "$guest/app/dist/test"
 cp scripts/kernels/*.ts "$guest/app/"
+. scripts/toolchain.sh
+"$(tool clang)" -target bpfel -mcpu=v3 -g -O2 -idirafter "/usr/include/$(uname -m)-linux-gnu" -c test/kernel/rewriting.bpf.c -o "$guest/app/rewriting.bpf.o"
 (cd "$guest" && find . -print0 | cpio --null --create --format=newc --quiet >"$guest.cpio")
 rm -rf "$guest"
 

@@ -9,7 +9,7 @@ const OUTPUT = fileURLToPath(new URL('../src/kernel/layouts.ts', import.meta.url
 const STRUCTS = ['flow_key', 'flow_counts', 'health', 'prefix', 'prefix_rule', 'settings', 'old_connection', 'control', 'totals']
 const ENUMS = ['peer', 'role']
 /** What pinned maps hold beside these: whoever changes it cannot go on with what an earlier build pinned. */
-const KEPT = ['connection', 'datagram_socket']
+const KEPT = ['connection', 'datagram_socket', 'dialled', 'sending', 'rewrite', 'rewrites']
 
 interface BtfType {
   readonly id: number

@@ -10,6 +10,7 @@ import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
+import type { DialNews } from './kernel/dial-observers.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
@@ -154,6 +155,7 @@ async function load(
   for (const [program, loaded] of datapath.programs()) self.programLoaded(program, loaded)
   for (const [map, entries] of datapath.capacities()) self.mapCapacity(map, entries)
   for (const { program, reason, remedy } of datapath.refused) log.warn({ program, reason, remedy }, 'the kernel refused a program')
+  tellDials(datapath.followDials(), self, log)
   log.info({ seconds, cgroupRoot, origin: datapath.origin, kernelMemoryLimitBytes: datapath.memoryLimitBytes() }, 'counting')
   return counting
 }
@@ -213,6 +215,7 @@ function collection(
       datapath.setPrefixes(prefixRules(config.cidrs, names.publicPrefixes()))
       prefixesMs = performance.now()
     }
+    tellDials(datapath.followDials(), self, log)
     const { totals, entries, gapMs } = await collector.collect()
     if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     if (pinned && pins?.stands === false) {
@@ -254,6 +257,19 @@ function collection(
 function tellOpening(reason: string, log: Logger): void {
   if (reason === '') log.info('counters go on from where they were')
   else log.info({ reason }, 'every counter starts at 0')
+}
+
+function tellDials(news: readonly DialNews[], self: Self, log: Logger): void {
+  const those = (state: DialNews['state']): readonly DialNews[] => news.filter((one) => one.state === state)
+  const names = (some: readonly DialNews[]): readonly string[] => some.map(({ program }) => program)
+  for (const { program, state, cgroup, refusal } of news) {
+    self.programLoaded(program, state !== 'refused')
+    if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'what pods dial is not seen: Services may be shown as their pods')
+  }
+  const [observing, idle] = [those('observes'), those('idle')]
+  if (observing.length > 0)
+    log.info({ programs: names(observing), cgroup: observing[0]?.cgroup }, 'others may rewrite what pods dial: observed')
+  if (idle.length > 0) log.info({ programs: names(idle) }, 'nobody rewrites what pods dial any more')
 }
 
 function tellTotals(self: Self, totals: Totals): void {

@@ -5,9 +5,13 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
+import { basename } from 'node:path'
+import { type End, startBalancer, v4 } from './balancer.ts'
 import { askUdp, bound, close, listen, open, ping, send, until } from './traffic.ts'
 
 const CGROUPS = '/sys/fs/cgroup/orb8'
+/** Above the pods: only there is seen what a balancer rewrites. */
+const POD_CGROUPS = '/sys/fs/cgroup/kubepods'
 const LISTEN = '127.0.0.1:9091'
 /** Sockets are named within ten seconds of their first byte. */
 const SETTLING_MS = 60_000
@@ -26,10 +30,10 @@ function check(what: string, got: unknown, wanted: unknown): void {
 }
 
 /** Sockets made from here on belong to this cgroup. */
-function enter(name: string): string {
-  mkdirSync(`${CGROUPS}/${name}`, { recursive: true })
-  writeFileSync(`${CGROUPS}/${name}/cgroup.procs`, `${process.pid}`)
-  return `/orb8/${name}`
+function enter(name: string, above: string = CGROUPS): string {
+  mkdirSync(`${above}/${name}`, { recursive: true })
+  writeFileSync(`${above}/${name}/cgroup.procs`, `${process.pid}`)
+  return `/${basename(above)}/${name}`
 }
 
 /** The exporter in a cgroup of its own; `wrapper` runs it. */
@@ -156,6 +160,50 @@ async function udp(type: 'udp4' | 'udp6', host: string, connected: boolean): Pro
   expected.push({ workload, protocol: 'udp', port, up: bytes, down: bytes, roles: BOTH, datagrams: sizes.length })
 }
 
+/** A Service that leads to this machine's loopback: the client's rows have its address's class and its port, the server's its own. */
+async function services(balance: (service: End, backend: End) => void): Promise<void> {
+  const dial = async (name: string, service: string, host: string, served: (port: number) => readonly [End, End]): Promise<void> => {
+    const type = host.includes(':') ? 'udp6' : 'udp4'
+    const workload = enter(name, POD_CGROUPS)
+    const listener = await listen(host)
+    const server = await bound(type, host)
+    const at = server.address().port
+    balance(...served(listener.port))
+    const [to, backend] = served(at)
+    balance({ ...to, port: 53 }, backend)
+    const connection = await open({ server: listener.server, port: 80 }, service)
+    await send(connection.client, connection.server, 10_007)
+    await send(connection.server, connection.client, 501)
+    await close(connection, 'client')
+    listener.server.close()
+    const counts = { up: 10_007, down: 501, opened: 1, closed: 1, open: 0 }
+    expected.push({ workload, protocol: 'tcp', port: 80, roles: ['client'], ...counts })
+    expected.push({ workload, protocol: 'tcp', port: listener.port, roles: ['server'], ...counts })
+    for (const connected of [true, false]) {
+      const client = createSocket(type)
+      if (connected) {
+        client.connect(53, service)
+        await once(client, 'connect')
+      }
+      await askUdp(client, server, [700], connected ? undefined : [53, service])
+      client.close()
+    }
+    server.close()
+    for (const [port, role] of [
+      [53, 'client'],
+      [at, 'server'],
+    ] as const) {
+      expected.push({ workload, protocol: 'udp', port, up: 1400, down: 1400, roles: [role], datagrams: 2 })
+    }
+  }
+  await dial('services4', '10.96.77.10', '127.0.0.1', (port) => [v4(0x0a604d0a, 80), v4(0x7f000001, port)])
+  const words = [0xfd960000, 0, 0x00770000, 0x10] as const
+  await dial('services6', 'fd96:0:0:0:77::10', '::1', (port) => [
+    { words, port: 80 },
+    { words: [0, 0, 0, 1], port },
+  ])
+}
+
 async function pings(): Promise<void> {
   for (const protocol of ['icmp', 'icmp6'] as const) {
     const workload = enter(protocol)
@@ -189,6 +237,8 @@ async function wholeExporter(): Promise<void> {
   await send(connection.server, connection.client, 6000)
   const udpServer = await bound('udp4', '127.0.0.1', NAMED_PORT)
 
+  enter('first', POD_CGROUPS)
+  const balance = await startBalancer()
   const exporter = await startExporter()
   await send(connection.client, connection.server, 12_345)
   await send(connection.server, connection.client, 54_321)
@@ -209,6 +259,7 @@ async function wholeExporter(): Promise<void> {
   await udp('udp4', '127.0.0.1', false)
   await udp('udp6', '::1', true)
   await udp('udp6', '::1', false)
+  await services(balance)
   await pings()
   await shortConnections()
 

@@ -5,6 +5,7 @@ import { loadConfig } from '../config.ts'
 import { ConfigError, EXIT_REFUSED } from '../errors.ts'
 import { capabilities } from './diagnose/capabilities.ts'
 import { type Check, type Finding, runChecks } from './diagnose/check.ts'
+import { dialledAddresses } from './diagnose/dialled-addresses.ts'
 import { exporter } from './diagnose/exporter.ts'
 import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
 import { bpffs, cgroup } from './diagnose/mounts.ts'
@@ -54,6 +55,7 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
     lockdown(),
     capabilities(),
     cgroup(config.cgroupRoot),
+    dialledAddresses(config.cgroupRoot),
     bpffs(),
     pinPath(config.pinPath),
     pidNamespace(),

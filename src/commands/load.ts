@@ -27,10 +27,12 @@ export async function load(argv: readonly string[]): Promise<number> {
   if (root.warning !== undefined) log.warn(root.warning)
   await using counting = await startCounting(config, root.path, openPins(config), { whole: true })
   const { datapath } = counting
+  const observed = datapath.followDials().filter(({ state }) => state === 'observes')
   // Whoever was read before is not read by this: its gap is for the exporter to tell.
   if (datapath.origin === 'made') await datapath.beat()
   for (const { program, reason, remedy } of datapath.refused) log.warn({ program, reason, remedy }, 'the kernel refused a program')
   const programs = [...datapath.programs()].filter(([, runs]) => runs).length
-  log.info({ path: config.pinPath, origin: datapath.origin, programs, cgroupRoot: root.path }, 'loaded')
+  const [dialsAt] = observed.map(({ cgroup }) => cgroup)
+  log.info({ path: config.pinPath, origin: datapath.origin, programs, cgroupRoot: root.path, dialsAt }, 'loaded')
   return 0
 }

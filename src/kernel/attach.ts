@@ -54,13 +54,34 @@ export class Links implements Disposable {
    * step: no packet meets both or neither.
    */
   attachToCgroup(name: string, program: BpfProgram, directory: string): void {
-    if (this.#replace(name, program)) return
+    if (this.replace(name, programFd(program))) return
     const fd = openSync(directory, 'r')
     try {
       this.#keep(name, libbpf().bpf.bpf_program__attach_cgroup(program, fd))
     } finally {
       closeSync(fd)
     }
+  }
+
+  /** Puts the program in the place of a pinned predecessor's, in one step. False where there is none. */
+  replace(name: string, program: Fd): boolean {
+    const { bpf, libc } = libbpf()
+    const fd = this.#pins?.get(PIN + name)
+    if (fd === undefined) return false
+    const result = bpf.bpf_link_update(fd, program, null) as number
+    if (result < 0) {
+      // ENOLINK: the cgroup is gone, and its programs with it.
+      libc.close(fd)
+      return false
+    }
+    this.#hold(name, fd)
+    return true
+  }
+
+  /** A link that was made elsewhere. */
+  keep(name: string, fd: Fd): void {
+    this.#hold(name, fd)
+    this.#pins?.put(PIN + name, fd)
   }
 
   /** The link as it was pinned, if it was. */
@@ -90,20 +111,6 @@ export class Links implements Disposable {
     this.#links.clear()
   }
 
-  #replace(name: string, program: BpfProgram): boolean {
-    const { bpf, libc } = libbpf()
-    const fd = this.#pins?.get(PIN + name)
-    if (fd === undefined) return false
-    const result = bpf.bpf_link_update(fd, bpf.bpf_program__fd(program), null) as number
-    if (result < 0) {
-      // ENOLINK: the cgroup is gone, and its programs with it.
-      libc.close(fd)
-      return false
-    }
-    this.#hold(name, fd)
-    return true
-  }
-
   #hold(name: string, fd: Fd): void {
     this.#links.set(name, { fd, close: () => libbpf().libc.close(fd) })
   }
@@ -116,3 +123,5 @@ export class Links implements Disposable {
     this.#pins?.put(PIN + name, fd)
   }
 }
+
+export const programFd = (program: BpfProgram): Fd => check('find a program', libbpf().bpf.bpf_program__fd(program)) as Fd

@@ -59,6 +59,13 @@ export class Control {
     this.#write({ adoptUntil: this.#now() + ADOPTION_NS })
   }
 
+  /** Is there a note of what unconnected datagrams are sent to? */
+  noteDials(noted: boolean): void {
+    if ((this.#words.readUInt32LE(CONTROL.dials) === 1) === noted) return
+    this.#words.writeUInt32LE(noted ? 1 : 0, CONTROL.dials)
+    this.#write({})
+  }
+
   #write(words: Partial<Record<'adoptUntil' | 'heartbeat' | 'patience', bigint>>): void {
     const next = Buffer.from(this.#words)
     for (const [name, word] of Object.entries(words)) next.writeBigUInt64LE(word, CONTROL[name as keyof typeof words])

@@ -4,9 +4,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { KernelError } from '../errors.ts'
 import { type About, readAbout, writeAbout } from './about.ts'
-import { Links } from './attach.ts'
+import { Links, programFd } from './attach.ts'
+import { DIAL_HOOKS } from './dial-observers.ts'
 import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
-import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
+import { type BpfProgram, type Fd, libbpf } from './libbpf.ts'
 import { programId } from './maps.ts'
 import { loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 import type { PinDirectory } from './pins.ts'
@@ -48,6 +49,8 @@ const OTHER_MAPS = [
   'prefixes',
   'connections',
   'datagram_sockets',
+  'sending',
+  'rewrites',
   '.data.totals',
   '.data.node_health',
   '.data.control',
@@ -76,6 +79,7 @@ export interface Installation extends Disposable {
   readonly origin: Origin
   readonly maps: ReadonlyMap<string, Fd>
   readonly links: Links
+  /** Loaded, and attached but for observers of what is dialled. */
   readonly programs: ReadonlyMap<string, Fd>
   /** Programs that do not run, and why. */
   readonly refused: readonly Refusal[]
@@ -139,7 +143,8 @@ function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installat
   const refused = new Set(found.refused.map(({ program }) => program))
   for (const name of MAPS) take(maps, name, pins.get(pinName(name)))
   for (const name of found.programs) if (!refused.has(name)) take(programs, name, pins.get(`program_${name}`))
-  const whole = maps.size === MAPS.length && [...programs.keys()].every((name) => links.takeOver(name))
+  const linked = [...programs.keys()].filter((name) => links.takeOver(name) || DIAL_HOOKS.has(name))
+  const whole = maps.size === MAPS.length && linked.length === programs.size
   if (whole && programs.size === found.programs.length - refused.size) {
     prepare(maps)
     return {
@@ -281,7 +286,8 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
       ...attachAll({ links, programs, cgroupRoot, storage: (map) => (map === 'connections_old' ? (old as Fd) : object.fd(map)) }),
     ]
     requireCounting(links, refused)
-    const running = new Map([...programs].filter(([name]) => links.has(name)).map(([name, program]) => [name, programFd(program)]))
+    const runs = (name: string): boolean => links.has(name) || DIAL_HOOKS.has(name)
+    const running = new Map([...programs].filter(([name]) => runs(name)).map(([name, program]) => [name, programFd(program)]))
     if (pins !== undefined) pinPrograms(pins, running)
     about(true, refused)
     return {
@@ -312,8 +318,6 @@ function pinnedPrograms(pins: PinDirectory): number[] {
     })
 }
 
-const programFd = (program: BpfProgram): Fd => check('find a program', libbpf().bpf.bpf_program__fd(program)) as Fd
-
 /** And lets go what the last build had and this one has not. */
 function pinPrograms(pins: PinDirectory, running: ReadonlyMap<string, Fd>): void {
   for (const [name, fd] of running) pins.put(`program_${name}`, fd)
@@ -331,13 +335,19 @@ interface Attaching {
   readonly storage: (map: string) => Fd
 }
 
-/** The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. */
+/**
+ * The state tracepoint first, so that no connection slips between it and adoption. One failure does not stop the others. Observers of what
+ * is dialled are attached by DialObservers: here only those that are there already change hands.
+ */
 function attachAll({ links, programs, cgroupRoot, storage }: Attaching): readonly Refusal[] {
   const refused: Refusal[] = []
   for (const [name, program] of programs) {
     const map = STORAGE_PROGRAMS.get(name)
     try {
-      if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
+      if (DIAL_HOOKS.has(name)) {
+        // One whose cgroup is gone goes too.
+        if (!links.replace(name, programFd(program))) links.detach(name)
+      } else if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
       else if (map !== undefined) links.attachToMap(name, program, storage(map))
       else links.attach(name, program)
     } catch (error) {

@@ -54,7 +54,7 @@ export const PREFIX_RULE = {
 
 /** Byte offsets in `struct settings`. */
 export const SETTINGS = {
-  size: 64,
+  size: 72,
   sockets: 0,
   takingOver: 8,
   old: 12,
@@ -62,7 +62,7 @@ export const SETTINGS = {
 
 /** Byte offsets in `struct old_connection`. */
 export const OLD_CONNECTION = {
-  size: 52,
+  size: 60,
   lock: 0,
   phase: 4,
   birth: 8,
@@ -75,7 +75,9 @@ export const OLD_CONNECTION = {
   retransmitted: 36,
   sequenceBase: 40,
   connectUs: 44,
-  port: 48,
+  dialledAddress: 48,
+  dialledPort: 52,
+  port: 56,
 } as const
 
 /** Byte offsets in `struct control`. */
@@ -85,6 +87,7 @@ export const CONTROL = {
   heartbeat: 8,
   patience: 16,
   epoch: 24,
+  dials: 28,
 } as const
 
 /** Byte offsets in `struct totals`. */
@@ -117,4 +120,4 @@ export const ROLE = {
 } as const
 
 /** Changes with anything of the above and with what socket storage holds: pinned maps of another hash are of another build. */
-export const LAYOUT_HASH = 'a637efbba8be69d4'
+export const LAYOUT_HASH = '91126ea3ddf03818'

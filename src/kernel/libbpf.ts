@@ -59,6 +59,8 @@ const LIBBPF = {
   bpf_map__set_max_entries: 'int bpf_map__set_max_entries(void *map, uint32_t n)',
   bpf_map__set_initial_value: 'int bpf_map__set_initial_value(void *map, const void *data, size_t size)',
   bpf_link_update: 'int bpf_link_update(int link_fd, int new_prog_fd, const void *opts)',
+  bpf_link_create: 'int bpf_link_create(int prog_fd, int target_fd, int type, const void *opts)',
+  bpf_prog_query: 'int bpf_prog_query(int target_fd, int type, uint32_t how, _Inout_ uint32_t *flags, void *ids, _Inout_ uint32_t *count)',
   bpf_obj_pin: 'int bpf_obj_pin(int fd, const char *path)',
   bpf_obj_get: 'int bpf_obj_get(const char *path)',
   bpf_obj_get_info_by_fd: 'int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)',

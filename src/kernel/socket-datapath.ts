@@ -1,6 +1,7 @@
 // The socket datapath as user space sees it: attached, adopted, walked, drained. Knows the programs by name; nothing of labels.
 import { KernelError } from '../errors.ts'
 import { Control } from './control.ts'
+import { type DialNews, DialObservers } from './dial-observers.ts'
 import { type HeldMap, heldMaps, type Installation, type InstallOptions, install, type Origin, tookOver } from './installation.ts'
 import { runIterator } from './iterator.ts'
 import { CONTROL, FLOW_COUNTS, FLOW_KEY, HEALTH, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
@@ -34,6 +35,8 @@ export interface DatapathOptions extends InstallOptions {
   readonly prefixes?: readonly PrefixRule[]
   /** CLOCK_MONOTONIC, ns. */
   readonly now?: (() => bigint) | undefined
+  /** Monotonic, ms: when the cgroup of the pods was looked for. */
+  readonly dialClock?: (() => number) | undefined
 }
 
 /** Counters that the programs keep; only ever growing but `tracked`. */
@@ -70,14 +73,18 @@ export class SocketDatapath implements AsyncDisposable {
   readonly #totals = Buffer.alloc(TOTALS.size)
   readonly #sockets: number
   readonly #pins: PinDirectory | undefined
+  readonly #dials: DialObservers
 
-  private constructor(installation: Installation, prepared: Prepared, { sockets, pins }: DatapathOptions) {
+  private constructor(installation: Installation, prepared: Prepared, { cgroupRoot, sockets, pins, dialClock }: DatapathOptions) {
     this.#installation = installation
     this.#trie = prepared.trie
     this.#control = prepared.control
     this.#sockets = sockets
     this.#pins = pins
     this.origin = installation.origin
+    const { links, programs } = installation
+    const sending = (noted: boolean): void => this.#control.noteDials(noted)
+    this.#dials = new DialObservers({ links, programs, cgroupRoot, sending, now: dialClock })
     this.flows = this.#pair('flows')
     this.overflow = this.#pair('overflow')
     this.health = this.#pair('health')
@@ -116,7 +123,7 @@ export class SocketDatapath implements AsyncDisposable {
 
   /** Programs that do not run, and why. */
   get refused(): readonly Refusal[] {
-    return this.#installation.refused
+    return [...this.#installation.refused, ...this.#dials.refused]
   }
 
   /** Each program, and whether it runs. */
@@ -196,6 +203,14 @@ export class SocketDatapath implements AsyncDisposable {
       if (links.has(name)) await runIterator(name, links.fd(name))
     }
     clearMap(this.#map('listeners'), LISTENER_BYTES)
+  }
+
+  /**
+   * Observes what is dialled above the pods where other programs may rewrite it, and only there. To be called now and then: those programs,
+   * and the pods' cgroup, come and go. Answers what has changed. Throws KernelError.
+   */
+  followDials(): readonly DialNews[] {
+    return this.#dials.follow()
   }
 
   /** Folds what is new at every watched socket into the flow map. */

@@ -21,6 +21,8 @@ const NEEDED = [
 ] as const
 const WELCOME = [
   ['retransmitted', 'retransmitted', 4],
+  ['dialledAddress', 'dialled.address', 16],
+  ['dialledPort', 'dialled.port', 2],
   ['connectUs', 'connect_us', 4],
 ] as const
 

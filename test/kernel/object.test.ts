@@ -7,6 +7,7 @@ import { lastWords, loadObject, SOCKET_OBJECT, tryPrograms } from '../../src/ker
 import { probePrograms } from '../../src/kernel/probe.ts'
 import { compileBpf } from '../harness/compile.ts'
 
+const PROGRAMS = 16
 const NOTHING_SET = { entries: {}, values: {} }
 
 const compile = (name: string, directory: string): string => compileBpf(fileURLToPath(new URL(name, import.meta.url)), directory)
@@ -14,7 +15,7 @@ const compile = (name: string, directory: string): string => compileBpf(fileURLT
 t.test('every program of the socket datapath loads on this kernel', async (t) => {
   using object = loadObject(SOCKET_OBJECT, NOTHING_SET)
   t.same(object.refused, [])
-  t.equal(object.programs().size, 12)
+  t.equal(object.programs().size, PROGRAMS)
 })
 
 t.test('a program that the kernel refuses is left out with the verifier words, and the rest loads', async (t) => {
@@ -26,7 +27,7 @@ t.test('a program that the kernel refuses is left out with the verifier words, a
   )
   t.match(object.refused[0]?.reason, /^EACCES: .*packet/)
   t.not(object.refused[0]?.remedy, '')
-  t.equal(object.programs().size, 12)
+  t.equal(object.programs().size, PROGRAMS)
   t.notOk(object.programs().has('orb8_broken'))
 })
 
@@ -41,10 +42,10 @@ t.test('an object file that is not there is told by its path', async (t) => {
 
 t.test('a trial load names each program and leaves nothing behind', async (t) => {
   const before = loadedPrograms()
-  t.same([...tryPrograms().values()], Array(12).fill(undefined))
+  t.same([...tryPrograms().values()], Array(PROGRAMS).fill(undefined))
   t.same(
     (await probePrograms()).map(({ ok }) => ok),
-    Array(12).fill(true),
+    Array(PROGRAMS).fill(true),
   )
   t.same(loadedPrograms(), before)
 })

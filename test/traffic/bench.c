@@ -324,3 +324,42 @@ int run_udp_flood(const struct options *options)
 	print_figures();
 	return 0;
 }
+
+static int shared;
+static atomic_uint_fast32_t sharers;
+
+static void *share(void *unused)
+{
+	struct address address;
+
+	(void)unused;
+	if (!parse_address(settings->address, settings->ports[0], &address))
+		die(settings->address);
+	advance_address(&address, sharers++);
+	for (uint32_t i = 0; i < settings->connections; i++) {
+		if (sendto(shared, payload, settings->size, 0, &address.any, address.length) < 0) {
+			failed++;
+			continue;
+		}
+		transactions++;
+		moved += settings->size;
+	}
+	return NULL;
+}
+
+/* All threads by one unconnected socket, each --connections datagrams to an address of its own: consecutive ones. */
+int run_udp_share(const struct options *options)
+{
+	struct address address;
+
+	if (!parse_address(options->address, options->ports[0], &address))
+		die(options->address);
+	shared = socket(address.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (shared < 0)
+		die("socket");
+	start_clock(options);
+	run_threads(share);
+	print_figures();
+	close(shared);
+	return 0;
+}

@@ -18,7 +18,7 @@ static const char usage[] =
 	"  hold             connections that stay open until standard input ends (serve --hold at the other end)\n"
 	"  echo, rr         requests and answers over few connections\n"
 	"  sink, stream     bulk\n"
-	"  udp-echo, udp-rr, udp-sink, udp-flood\n"
+	"  udp-echo, udp-rr, udp-sink, udp-flood, udp-share\n"
 	"options: --address A --addresses N --port P[,P...] --connections N --threads N --up BYTES --down BYTES\n"
 	"         --size BYTES --seconds N --end client|server|reset|abort --spread --hold\n";
 
@@ -29,7 +29,7 @@ static const struct {
 	{"serve", run_serve},	    {"connect", run_connect},	  {"hold", run_hold},
 	{"echo", run_echo},	    {"rr", run_request_response}, {"sink", run_sink},
 	{"stream", run_stream},	    {"udp-echo", run_udp_echo},	  {"udp-rr", run_udp_request_response},
-	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood},
+	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood}, {"udp-share", run_udp_share},
 };
 
 enum option_name {

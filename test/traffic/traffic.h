@@ -82,5 +82,6 @@ int run_udp_echo(const struct options *options);
 int run_udp_request_response(const struct options *options);
 int run_udp_sink(const struct options *options);
 int run_udp_flood(const struct options *options);
+int run_udp_share(const struct options *options);
 
 #endif
