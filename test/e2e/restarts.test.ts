@@ -247,7 +247,7 @@ t.test(
     const { scrapes, fallen } = await client.end()
     t.comment(`${dialled.opened} connections, ${scrapes} scrapes`)
     t.same(fallen, [], 'nothing fell')
-    t.ok(scrapes > KILLS / 10, 'somebody looked')
+    t.ok(scrapes >= 5, 'somebody looked')
     const wanted: Record<'server' | 'client', Row> = { server: told(await served.stop()), client: dialled }
     const last = await site.exporter({ args })
     const read = (scrape: Scrape) => ({ server: whole(scrape, cgroups.server), client: whole(scrape, cgroups.client) })
