@@ -17,8 +17,9 @@ export function certificatesProblem(pem: string): string | undefined {
 export function keyProblem(pem: string, cert: string): string | undefined {
   const key = attempt(() => createPrivateKey(pem))
   if (key instanceof Error) {
-    const locked = (key as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE'
-    return locked ? 'holds a private key with a passphrase, which nobody could type' : 'holds no private key in PEM'
+    return /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m.test(pem)
+      ? 'holds a private key with a passphrase, which nobody could type'
+      : 'holds no private key in PEM'
   }
   return new X509Certificate(cert).checkPrivateKey(key) ? undefined : 'holds a key that does not belong to the certificate'
 }

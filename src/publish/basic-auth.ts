@@ -67,7 +67,7 @@ export class BasicAuth {
       if (granted) this.#granted.set(user, digest)
       else this.#refuse(id)
       resolve(granted)
-      if (!granted) await setTimeout(Math.min(performance.now() - began, LONGEST_REST_MS), undefined, { ref: false })
+      if (!granted) await setTimeout(Math.min(performance.now() - began, LONGEST_REST_MS))
     })
     if (queued === undefined) return undefined
     this.#underWay.set(id, promise)
