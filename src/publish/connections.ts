@@ -24,7 +24,7 @@ export class Connections {
 
   /**
    * Takes the connection in, or closes it. Where the house is full, the oldest connection of the address with most of them goes for
-   * one of an address that has not half as many; so nobody who holds many can keep others out, nor drive them out.
+   * one of an address that then has half as many at most; so nobody who holds many can keep others out, nor drive them out.
    */
   admit(socket: Socket): boolean {
     const address = addressOf(socket)
@@ -58,7 +58,7 @@ export class Connections {
     let most: ReadonlySet<Socket> = new Set()
     for (const sockets of this.#byAddress.values()) if (sockets.size > most.size) most = sockets
     const [oldest] = most
-    if (oldest === undefined || newcomers * 2 >= most.size) return false
+    if (oldest === undefined || (newcomers + 1) * 2 > most.size) return false
     oldest.destroy()
     this.#leave(addressOf(oldest), oldest)
     return true

@@ -1,7 +1,8 @@
 // Opens one address to listen on, and a unix socket's file with it. Knows addresses and their errors; nothing of what is served.
 import { once } from 'node:events'
-import { lstatSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { type AddressInfo, connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { Orb8Error } from '../errors.ts'
 
 /** An empty host: every address of this machine. Port 0: one that the kernel picks. `path`: a unix socket. */
@@ -30,10 +31,12 @@ export async function listen(server: Server, address: ListenAddress): Promise<st
     await once(server, 'listening')
     return shown(server.address() as AddressInfo)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error)
+    const code = 'path' in address && !existsSync(dirname(address.path)) ? 'ENOENT' : codeOf(error)
     throw new Orb8Error(`listen on ${shown(address)}`, code, REMEDIES[code] ?? 'set ORB8_LISTEN', { cause: error })
   }
 }
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error)
 
 function shown(address: ListenAddress | AddressInfo): string {
   if ('path' in address) return `unix:${address.path}`
@@ -45,7 +48,7 @@ async function listenOnPath(server: Server, path: string): Promise<string> {
   try {
     await bind(server, path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || !(await isLeftBehind(path))) throw error
+    if (codeOf(error) !== 'EADDRINUSE' || !(await isLeftBehind(path))) throw error
     unlinkSync(path)
     await bind(server, path)
   }
@@ -71,7 +74,7 @@ async function isLeftBehind(path: string): Promise<boolean> {
     await once(visitor, 'connect')
     return false
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+    return codeOf(error) === 'ECONNREFUSED'
   } finally {
     visitor.destroy()
   }

@@ -42,8 +42,8 @@ export function tlsEntrance({ tls, pass, handshakeMs = HANDSHAKE_MS }: TlsEntran
     if (mayEnter(socket, tls, allowed)) pass(socket)
     else socket.destroy()
   })
-  // What goes wrong before that is the client's to know: it is closed.
-  server.on('tlsClientError', () => undefined)
+  // What goes wrong before that is the client's to know.
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
   return (raw) => void server.emit('connection', raw)
 }
 
