@@ -9,6 +9,7 @@ import type { DoorOptions } from '../../src/publish/door.ts'
 import type { ServerOptions } from '../../src/publish/http.ts'
 import { Authority, type Issued } from '../harness/certificates.ts'
 import { ask, readToEnd, type Served, serve } from './serving.ts'
+import { manyFlows } from './snapshots.ts'
 
 const NOTHING: WebRules = { tls: undefined, headers: {}, rateLimit: undefined, users: new Map(), warnings: [] }
 const SETTING = '$2b$04$abcdefghijklmnopqrstuu'
@@ -177,6 +178,25 @@ t.test('a start with wrong rules, or without a way to check passwords, is one er
   t.equal(status, 500)
   t.equal(body.toString(), 'cannot answer: see the log\n')
   t.match(failed, [{ message: /no crypt/ }])
+})
+
+t.test('over TLS a page goes in pieces: each download has an encrypted copy of its own', async (t) => {
+  const ca = new Authority(t.testdir())
+  const { server } = await doorway(t, { tls: tlsOf(ca.server('one')) }, { scrape: async () => manyFlows(1000) })
+  const socket = connect({ host: '127.0.0.1', port: server.port, ca: ca.cert })
+  socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  const text = await readToEnd(socket)
+  let largest = 0
+  let sum = 0
+  for (let at = text.indexOf('\r\n\r\n') + 4; at < text.length; ) {
+    const end = text.indexOf('\r\n', at)
+    const bytes = Number.parseInt(text.slice(at, end), 16)
+    largest = Math.max(largest, bytes)
+    sum += bytes
+    at = end + 2 + bytes + 2
+  }
+  t.equal(largest, 32 * 1024)
+  t.ok(sum > 512 * 1024, `${sum} bytes, more than two pages`)
 })
 
 t.test('an encrypted server closes with connections in every state', async (t) => {

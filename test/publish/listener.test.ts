@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { listen } from '../../src/publish/listener.ts'
+import { until } from './serving.ts'
 
 /** Short: a socket's path has room for 107 bytes. */
 function folderFor(t: Test): string {
@@ -81,6 +82,20 @@ t.test('a socket that nobody listens on any more is taken over, one in use is no
   await once(visitor, 'connect')
   visitor.destroy()
   await close(server)
+})
+
+t.test('a socket whose owner is too busy to answer is in use', async (t) => {
+  const path = join(folderFor(t), 'http.sock')
+  const script = `require('net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => process.kill(process.pid, 'SIGSTOP'))`
+  const owner = spawn(process.execPath, ['-e', script])
+  t.teardown(() => owner.kill('SIGKILL'))
+  await until(() => existsSync(path))
+  const visitors = Array.from({ length: 5 }, () => connect({ path }).on('error', () => undefined))
+  t.teardown(() => {
+    for (const visitor of visitors) visitor.destroy()
+  })
+  await t.rejects(listen(createServer(), { path }), { message: /EADDRINUSE/ })
+  t.ok(existsSync(path))
 })
 
 t.test('what is no socket stays', async (t) => {
