@@ -3,15 +3,18 @@ import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
 import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
+import { openWebFile } from './config/web-file.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
+import { openCrypt } from './kernel/crypt.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, FlowHealth, Snapshot } from './model.ts'
-import { createServer, type Server } from './publish/http.ts'
+import type { DoorOptions } from './publish/door.ts'
+import { createServer } from './publish/http.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
 import { createSelf, type Self } from './publish/self.ts'
@@ -78,8 +81,10 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const started = Promise.withResolvers<Rounds<Snapshot>>()
   started.promise.catch(() => undefined)
 
+  const rules = config.webConfigFile === undefined ? undefined : await openWebFile(config.webConfigFile)
   const server = await createServer({
     listen: config.listen,
+    door: rules && { rules, crypt: openCrypt, tell: tellDoor(log) },
     report: (error) => log.error({ err: error }, 'an answer failed'),
     self,
     scrape: async () => (await started.promise).join(),
@@ -116,7 +121,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   undo.push(collectEvery(config.collectIntervalMs, rounds))
   started.resolve(rounds)
   keepYoungHeapSmall()
-  log.info({ address: shownAddress(server) }, 'listening')
+  for (const address of server.addresses) log.info({ address }, 'listening')
 }
 
 async function load(
@@ -255,6 +260,13 @@ function keepYoungHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
 }
 
-function shownAddress({ host, port }: Server): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+function tellDoor(log: Logger): NonNullable<DoorOptions['tell']> {
+  return {
+    changed({ tls, users, rateLimit, warnings }) {
+      const clientCertificates = tls?.clientAuth ?? 'NoClientCert'
+      log.info({ tls: tls !== undefined, clientCertificates, users: users.size, rateLimit }, 'the web configuration is in force')
+      for (const warning of warnings) log.warn(warning)
+    },
+    refused: (error) => log.error({ err: error }, 'the web configuration is wrong: the one before stays in force'),
+  }
 }

@@ -11,7 +11,8 @@ const NOTHING = { argv: [], env: {} }
 t.test('without any setting the defaults of the contract stand', async (t) => {
   const { config, warnings } = await loadConfig(NOTHING)
   t.strictSame(config, {
-    listen: { host: '', port: 9091 },
+    listen: [{ host: '', port: 9091 }],
+    webConfigFile: undefined,
     collectIntervalMs: 15_000,
     nodeName: hostname(),
     cgroupRoot: 'auto',
@@ -41,7 +42,8 @@ t.test('a flag wins over the environment, that over the file, that over the defa
 
 t.test('every setting can be set by flag, by variable and in the file, with the same outcome', async (t) => {
   const values: Record<keyof Config, string> = {
-    listen: '[::1]:0',
+    listen: '[::1]:0,unix:/run/orb8.sock',
+    webConfigFile: 'web.yml',
     collectIntervalMs: '1m30s',
     nodeName: 'node-7',
     cgroupRoot: '/sys/fs/cgroup',
@@ -94,7 +96,7 @@ t.test('a value that is not used is not looked at', async (t) => {
 
 t.test('the config cannot be changed, however deep', async (t) => {
   const { config } = await loadConfig({ argv: ['--cidrs=a=10.0.0.0/8'], env: {} })
-  for (const part of [config, config.listen, config.flowLabels, config.cidrs, config.cidrs[0], config.cidrs[0]?.prefix])
+  for (const part of [config, config.listen, config.listen[0], config.flowLabels, config.cidrs, config.cidrs[0], config.cidrs[0]?.prefix])
     t.ok(Object.isFrozen(part))
 })
 
@@ -145,7 +147,9 @@ const WRONG: readonly (readonly [Wrong, readonly string[]])[] = [
   [flags('--listen=9091'), ['--listen', '"9091"', 'HOST:PORT']],
   [flags('--listen', ':70000'), ['--listen', '":70000"', '0 to 65535']],
   [flags('--listen=::1:80'), ['--listen', '"::1:80"', 'brackets']],
-  [inEnv('ORB8_LISTEN', 'unix:/run/x'), ['ORB8_LISTEN', '"unix:/run/x"', 'HOST:PORT']],
+  [inEnv('ORB8_LISTEN', ':1,unix:run/x'), ['ORB8_LISTEN', '":1,unix:run/x"', 'absolute path', 'unix:/PATH']],
+  [inFile('listen: [":1", 9]\n'), ['a.yaml:listen (line 1)', "[ ':1', 9 ]", 'HOST:PORT']],
+  [inFile('web_config_file: [a]\n'), ['a.yaml:web_config_file (line 1)', "[ 'a' ]", 'exporter-toolkit']],
   [inEnv('ORB8_COLLECT_INTERVAL', '15'), ['ORB8_COLLECT_INTERVAL', '"15"', '1s to 1h']],
   [inEnv('ORB8_COLLECT_INTERVAL', '2h'), ['ORB8_COLLECT_INTERVAL', '"2h"', '1s to 1h']],
   [inFile('collect_interval: 15\n'), ['a.yaml:collect_interval (line 1)', '15', '1s to 1h']],

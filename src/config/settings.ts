@@ -1,6 +1,19 @@
 // Every setting, defined once, as data: the command line, the environment, the file, --help and the README read it here.
 import { hostname } from 'node:os'
-import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, noneOrPath, noneOrWhole, whole, words } from './checks.ts'
+import {
+  autoOrPath,
+  type Check,
+  duration,
+  flowLabels,
+  listen,
+  name,
+  networks,
+  noneOrPath,
+  noneOrWhole,
+  optionalPath,
+  whole,
+  words,
+} from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
 
 export interface Setting<T = unknown> {
@@ -30,11 +43,22 @@ export const SETTINGS = {
     flag: '--listen',
     variable: 'ORB8_LISTEN',
     fileKey: 'listen',
-    placeholder: 'HOST:PORT',
+    placeholder: 'LIST',
     check: listen,
     fallback: ':9091',
-    allowed: 'HOST:PORT or :PORT, an IPv6 address in brackets, ports 0 to 65535',
-    help: 'Address of the HTTP server; no host means every address, IPv6 stands in brackets, port 0 picks a free one and logs it.',
+    allowed: 'a comma list of HOST:PORT, :PORT or unix:/PATH, at most 16, an IPv6 address in brackets, ports 0 to 65535',
+    help: 'Addresses of the HTTP server, HOST:PORT or unix:/PATH, with commas between; no host means every address, IPv6 stands in brackets, port 0 picks a free one and logs it.',
+  },
+  webConfigFile: {
+    flag: '--web-config-file',
+    variable: 'ORB8_WEB_CONFIG_FILE',
+    fileKey: 'web_config_file',
+    placeholder: 'PATH',
+    check: optionalPath,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: "the path of a web configuration file in the format of Prometheus' exporter-toolkit",
+    help: "TLS, client certificates, basic auth, headers and a rate limit for the HTTP server: a file in the format of Prometheus' exporter-toolkit.",
   },
   collectIntervalMs: {
     flag: '--collect-interval',

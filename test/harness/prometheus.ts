@@ -57,12 +57,20 @@ export class Prometheus {
     this.#port = port
   }
 
-  /** `targets`: job name to port on 127.0.0.1. */
-  static async start(undo: Undo, targets: Readonly<Record<string, number>>): Promise<Prometheus> {
+  /** `targets`: job name to port on 127.0.0.1. `settings`: job name to what else its scrape_config has. */
+  static async start(
+    undo: Undo,
+    targets: Readonly<Record<string, number>>,
+    settings: Readonly<Record<string, object>> = {},
+  ): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-prometheus-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     undo.add({ gently: remove, atOnce: remove })
-    const jobs = Object.entries(targets).map(([name, port]) => ({ job_name: name, static_configs: [{ targets: [`127.0.0.1:${port}`] }] }))
+    const jobs = Object.entries(targets).map(([name, port]) => ({
+      job_name: name,
+      static_configs: [{ targets: [`127.0.0.1:${port}`] }],
+      ...settings[name],
+    }))
     const interval = `${SCRAPE_INTERVAL_S * 1000}ms`
     // JSON is YAML.
     writeFileSync(
