@@ -9,6 +9,7 @@ import { SocketDatapath, type Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, Snapshot } from './model.ts'
 import { createServer, type Server } from './publish/http.ts'
+import { createOtlp } from './publish/otlp.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
 import { createSelf, type Self } from './publish/self.ts'
@@ -60,6 +61,8 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
   const self = createSelf({ version: VERSION, libbpfVersion: libbpfVersion() })
   const recent = createRecent()
+  const otlp = createOtlp({ settings: config, version: VERSION, self, log })
+  undo.push(() => otlp?.close())
   let collected = false
   let rounds: Rounds<Snapshot> | undefined
   const started = Promise.withResolvers<Rounds<Snapshot>>()
@@ -95,10 +98,14 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   rounds = createRounds(async () => {
     const snapshot = await collect()
     recent.add(snapshot)
+    otlp?.add(snapshot)
     collected = true
     return snapshot
   })
   undo.push(collectEvery(config.collectIntervalMs, rounds, log))
+  const { join } = rounds
+  // What was counted since the last collection goes out with the last export.
+  if (otlp !== undefined) undo.push(() => withinLimit(join()))
   started.resolve(rounds)
   keepYoungHeapSmall()
   log.info({ address: shownAddress(server) }, 'listening')
@@ -188,8 +195,13 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>, log: Logger)
   collect()
   return async () => {
     clearInterval(timer)
-    await Promise.race([last, new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())])
+    await withinLimit(last)
   }
+}
+
+async function withinLimit(collection: Promise<unknown>): Promise<void> {
+  const limit = new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())
+  await Promise.race([collection.catch(() => undefined), limit])
 }
 
 /**

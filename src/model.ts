@@ -128,6 +128,11 @@ export interface SeriesColumn {
   readonly metric: Metric
   readonly labelName?: string
   readonly labelValue?: string
+  /**
+   * Of a histogram: the upper bound of what this column counts, above the bound before it (not cumulative), +Infinity the last.
+   * Columns of a histogram stand side by side, bounds rising; the one after them, without a bound, is the sum of all that was observed.
+   */
+  readonly bound?: number
   /** Rows whose protocol is not TCP have no sample here. */
   readonly tcpOnly: boolean
 }

@@ -12,6 +12,7 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 const COLLECTION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 const UNTRACKED = ['limit', 'memory'] as const
+const EXPORT_RESULTS = ['success', 'failure'] as const
 const METHODS = ['cgroup', 'pod_ip', 'host', 'none'] as const satisfies readonly Attribution[]
 
 export interface SelfInfo {
@@ -37,6 +38,7 @@ export interface Self {
   collected(collector: string, seconds: number): void
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
+  otlpExported(result: (typeof EXPORT_RESULTS)[number]): void
   families(): Promise<Family[]>
 }
 
@@ -62,8 +64,10 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
   const collectionSeconds = new Histogram({ ...definition(SELF.collectionSeconds), buckets: COLLECTION_BUCKETS })
   const collectorUp = gauge(SELF.collectorUp)
   const collectorErrors = new Counter(definition(SELF.collectorErrors))
+  const otlpExports = new Counter(definition(SELF.otlpExports))
   for (const reason of UNTRACKED) socketsUntracked.set(0, { reason })
   for (const method of METHODS) attributedBytes.set(0, { method })
+  for (const result of EXPORT_RESULTS) otlpExports.inc({ result }, 0)
   collectDefaultMetrics({ register: registry })
   for (const name of MISNAMED) registry.removeSingleMetric(name)
 
@@ -93,6 +97,7 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectorUp.set({ collector }, 0)
       collectorErrors.inc({ collector, reason })
     },
+    otlpExported: (result) => otlpExports.inc({ result }),
     // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
     families: async () => (await registry.getMetricsAsJSON()).map((metric) => toFamily(metric, units)),
   }
