@@ -17,6 +17,8 @@ export type Reply =
       readonly code: string
       readonly detail: string
       readonly retryable: boolean
+      /** Whether the collector may have it all the same: `invalid` says that it has not, and never will. */
+      readonly sent: 'no' | 'doubtful' | 'invalid'
       /** As the server asks for it. */
       readonly retryAfterMs?: number
     }
@@ -33,6 +35,16 @@ const RETRYABLE: ReadonlySet<number> = new Set([
 
 /** Longest piece of somebody else's words that goes into a log. */
 const DETAIL_CHARACTERS = 300
+
+/** The server has looked at the request and has not taken it. Of all others nobody knows: the answer may be what was lost. */
+const REFUSALS: ReadonlySet<number> = new Set([
+  status.NOT_FOUND,
+  status.PERMISSION_DENIED,
+  status.RESOURCE_EXHAUSTED,
+  status.FAILED_PRECONDITION,
+  status.UNIMPLEMENTED,
+  status.UNAUTHENTICATED,
+])
 
 export class Client {
   readonly #settings: OtlpSettings
@@ -59,7 +71,7 @@ export class Client {
     try {
       exporter = this.#within(timeoutMs)
     } catch (error) {
-      return { taken: false, code: 'CERTIFICATE', detail: shown(error), retryable: false }
+      return { taken: false, code: 'CERTIFICATE', detail: shown(error), retryable: false, sent: 'no' }
     }
     this.#partial = undefined
     const result = await new Promise<{ code: ExportResultCode; error?: Error }>((resolve) => exporter.export(batch, resolve))
@@ -123,13 +135,14 @@ export class Client {
 
 function refusal(error: Error | undefined): Reply {
   const { code, details, metadata } = (error ?? {}) as Partial<ServiceError>
-  if (code === undefined) return { taken: false, code: 'INTERNAL', detail: shown(error), retryable: false }
+  if (code === undefined) return { taken: false, code: 'INTERNAL', detail: shown(error), retryable: false, sent: 'doubtful' }
   const [bytes] = metadata?.get('grpc-status-details-bin') ?? []
   const wait = Buffer.isBuffer(bytes) ? retryAfterMs(bytes) : undefined
   return {
     taken: false,
     code: status[code] ?? String(code),
     detail: shown(details),
+    sent: code === status.INVALID_ARGUMENT ? 'invalid' : REFUSALS.has(code) ? 'no' : 'doubtful',
     retryable: RETRYABLE.has(code) || (code === status.RESOURCE_EXHAUSTED && wait !== undefined),
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
   }

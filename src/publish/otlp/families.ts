@@ -1,7 +1,8 @@
 // The exporter's numbers about itself, as /metrics has them, as points. Knows families of samples; nothing of the store's tables.
+import type { HrTime } from '@opentelemetry/api'
 import { KEPT_COUNTERS } from '../../metrics.ts'
 import type { Family, Sample } from '../text.ts'
-import { Book } from './book.ts'
+import { Book, type Difference } from './book.ts'
 import { type Labels, labelsOf } from './labels.ts'
 import type { Temporality } from './mirror.ts'
 import { attributeOf } from './names.ts'
@@ -61,11 +62,8 @@ export class Families {
       const given = { labels: ownLabels(family, labels), end: hrTime(timeMs) }
       const startMs = this.#startMs(family)
       if (!this.#deltas.sums) return [numberPoint({ ...given, start: hrTime(startMs), value })]
-      const book = this.#book(family, labels, [value], timeMs)
-      const rise = book.difference(0, value)
-      if (rise <= 0) return []
-      const taken = (): void => book.take(0, 0, [value], timeMs)
-      return [numberPoint({ ...given, start: hrTime(book.startMs(0, startMs)), value: rise, taken })]
+      const next = this.#book(family, labels, [value], timeMs).difference(0, 0, [value], startMs, timeMs)
+      return next === undefined ? [] : [numberPoint({ ...given, ...timesOf(next), value: next.value(0), settle: next.settle })]
     })
   }
 
@@ -81,11 +79,8 @@ export class Families {
       if (!this.#deltas.histograms) {
         return [histogramPoint({ ...given, start: hrTime(startMs), value: point((column) => totals[column] ?? 0) })]
       }
-      const book = this.#book(family, labels, totals, timeMs)
-      if (!totals.some((total, column) => book.difference(column, total) > 0)) return []
-      const taken = (): void => book.take(0, 0, totals, timeMs)
-      const value = point((column) => book.difference(column, totals[column] ?? 0))
-      return [histogramPoint({ ...given, start: hrTime(book.startMs(0, startMs)), value, taken })]
+      const next = this.#book(family, labels, totals, timeMs).difference(0, 0, totals, startMs, timeMs)
+      return next === undefined ? [] : [histogramPoint({ ...given, ...timesOf(next), value: point(next.value), settle: next.settle })]
     })
   }
 
@@ -102,6 +97,10 @@ export class Families {
     if (this.#books.size < MAX_BOOKS) this.#books.set(key, book)
     return book
   }
+}
+
+function timesOf({ startMs, endMs }: Difference): { start: HrTime; end: HrTime } {
+  return { start: hrTime(startMs), end: hrTime(endMs) }
 }
 
 function gauges(family: Family, timeMs: number): OurPoint[] {

@@ -1,7 +1,7 @@
 // One table of the snapshot as the push's thread knows it: rows with their attributes, the latest values, and for differences what was
 // taken of each. Makes points of it. Knows nothing of where they go.
 import type { HrTime } from '@opentelemetry/api'
-import { Book } from './book.ts'
+import { Book, type Difference } from './book.ts'
 import { type Labels, labelsOf, withLabel } from './labels.ts'
 import { type RowRecord, SEPARATOR } from './messages.ts'
 import { attributeOf } from './names.ts'
@@ -120,18 +120,10 @@ export class Mirror {
       points.push(pointOf(cell, labels, start, end, (column) => values[from + column] as number))
       return true
     }
-    const book = this.#bookOf(row)
-    const width = columnsOf(cell)
-    let moved = false
-    for (let column = 0; column < width; column++) moved ||= book.difference(cell.column + column, values[from + column] as number) > 0
-    if (!moved) return false
-    const startMs = book.startMs(at, row.startMs)
-    const endMs = Math.max(timeMs, startMs)
-    const totals = this.#totals(values, index, cell)
-    const taken = (): void => book.take(at, cell.column, totals, endMs)
-    const start = startMs === row.startMs ? row.start : hrTime(startMs)
-    const stop = endMs === timeMs ? end : hrTime(endMs)
-    points.push(pointOf(cell, labels, start, stop, (column) => book.difference(cell.column + column, totals[column] as number), taken))
+    const next = this.#bookOf(row).difference(at, cell.column, this.#totals(values, index, cell), row.startMs, timeMs)
+    if (next === undefined) return false
+    const start = next.startMs === row.startMs ? row.start : hrTime(next.startMs)
+    points.push(pointOf(cell, labels, start, next.endMs === timeMs ? end : hrTime(next.endMs), next.value, next.settle))
     return true
   }
 
@@ -157,8 +149,8 @@ export class Mirror {
 
 type Read = (column: number) => number
 
-function pointOf({ bounds }: Cell, labels: Labels, start: HrTime, end: HrTime, read: Read, taken?: () => void): OurPoint {
-  if (bounds === undefined) return numberPoint({ labels, start, end, value: read(0), taken })
+function pointOf({ bounds }: Cell, labels: Labels, start: HrTime, end: HrTime, read: Read, settle?: Difference['settle']): OurPoint {
+  if (bounds === undefined) return numberPoint({ labels, start, end, value: read(0), settle })
   const counts = Array.from({ length: bounds.length + 1 }, (_, column) => read(column))
-  return histogramPoint({ labels, start, end, value: { counts, bounds, sum: read(bounds.length + 1) }, taken })
+  return histogramPoint({ labels, start, end, value: { counts, bounds, sum: read(bounds.length + 1) }, settle })
 }

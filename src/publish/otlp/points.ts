@@ -1,13 +1,14 @@
 // One point of a metric, as the SDK writes it, with what is needed beside: its size, and whom to tell that it was taken.
 import type { HrTime } from '@opentelemetry/api'
 import type { DataPoint, Histogram, MetricData } from '@opentelemetry/sdk-metrics'
+import type { Settled } from './book.ts'
 import type { Labels } from './labels.ts'
 
 export interface Point<T> extends DataPoint<T> {
   /** Encoded, at most. */
   readonly bytes: number
-  /** The collector has taken it; to be called once. */
-  readonly taken?: () => void
+  /** Of a difference: to be told what became of it. */
+  readonly settle?: (how: Settled) => void
 }
 
 /** Two times and a number with their tags, the message's own tag and length. */
@@ -30,22 +31,22 @@ interface Given<T> {
   readonly start: HrTime
   readonly end: HrTime
   readonly value: T
-  readonly taken?: (() => void) | undefined
+  readonly settle?: ((how: Settled) => void) | undefined
 }
 
-export function numberPoint({ labels, start, end, value, taken }: Given<number>): Point<number> {
+export function numberPoint({ labels, start, end, value, settle }: Given<number>): Point<number> {
   const point = { attributes: labels.attributes, startTime: start, endTime: end, value, bytes: NUMBER_BYTES + labels.bytes }
-  return taken === undefined ? point : { ...point, taken }
+  return settle === undefined ? point : { ...point, settle }
 }
 
 /** `bounds` without the last, which is infinite. */
 export function histogramPoint(given: Given<{ counts: number[]; bounds: readonly number[]; sum: number }>): Point<Histogram> {
-  const { labels, start, end, taken } = given
+  const { labels, start, end, settle } = given
   const { counts, bounds, sum } = given.value
   const value = { buckets: { boundaries: [...bounds], counts }, sum, count: counts.reduce((all, count) => all + count, 0) }
   const bytes = HISTOGRAM_BYTES + BUCKET_BYTES * counts.length + labels.bytes
   const point = { attributes: labels.attributes, startTime: start, endTime: end, value, bytes }
-  return taken === undefined ? point : { ...point, taken }
+  return settle === undefined ? point : { ...point, settle }
 }
 
 export type OurPoint = Point<number> | Point<Histogram>

@@ -3,6 +3,7 @@
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import type { PushMetricExporter, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import { type Batch, batchesOf } from './batches.ts'
+import type { Settled } from './book.ts'
 import type { Client, Reply } from './client.ts'
 import type { Outcome } from './messages.ts'
 
@@ -82,12 +83,13 @@ export class Sender implements PushMetricExporter {
     for (const batch of this.#inTurn(metrics)) {
       const reply = await this.#deliver(batch, deadlineMs)
       if (reply.taken) {
-        for (const point of batch.points) point.taken?.()
+        settle(batch, 'taken')
         rejectedPoints += reply.rejectedPoints
         detail = reply.detail || detail
         continue
       }
       failed ??= reply
+      if (reply.sent !== 'no') settle(batch, reply.sent)
       // What is wrong with this batch need not be wrong with the next; anything else is.
       if (reply.code !== 'INVALID_ARGUMENT') break
     }
@@ -105,21 +107,24 @@ export class Sender implements PushMetricExporter {
 
   async #deliver(batch: Batch, deadlineMs: number): Promise<Reply> {
     let waitMs = FIRST_WAIT_MS
-    let last: Refusal = { taken: false, code: 'DEADLINE_EXCEEDED', detail: 'no time was left for this batch', retryable: false }
+    let last: Refusal = { taken: false, code: 'DEADLINE_EXCEEDED', detail: 'no time was left for this batch', retryable: false, sent: 'no' }
+    /** An attempt whose end nobody knows stays in doubt whatever the next one brings. */
+    const refused = (reply: Refusal): Refusal => (last.sent === 'doubtful' && reply.sent === 'no' ? { ...reply, sent: 'doubtful' } : reply)
     for (;;) {
-      const until = this.#pauseUntilMs
       const leftMs = Math.min(deadlineMs, this.#endMs) - this.#now()
       if (leftMs < LEAST_ATTEMPT_MS) return last
-      if (until > this.#now()) return { ...last, code: 'RESOURCE_EXHAUSTED', detail: 'the collector asked to be left alone for longer' }
+      if (this.#pauseUntilMs > this.#now())
+        return { ...last, code: 'RESOURCE_EXHAUSTED', detail: 'the collector asked to be left alone for longer' }
       const reply = await this.#client.send(batch.request, Math.floor(leftMs))
-      if (reply.taken || !reply.retryable) return reply
-      last = reply
+      if (reply.taken) return reply
+      last = refused(reply)
+      if (!reply.retryable) return last
       const asked = Math.min(reply.retryAfterMs ?? 0, LONGEST_PAUSE_MS)
       const pauseMs = Math.max(asked, waitMs * (1 + JITTER * (2 * this.#random() - 1)))
       waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
       if (this.#now() + pauseMs > Math.min(deadlineMs, this.#endMs) - LEAST_ATTEMPT_MS) {
         if (asked > 0) this.#pauseUntilMs = this.#now() + asked
-        return reply
+        return last
       }
       await this.#sleep(pauseMs)
     }
@@ -134,6 +139,10 @@ export class Sender implements PushMetricExporter {
       }
     })
   }
+}
+
+function settle({ points }: Batch, how: Settled): void {
+  for (const point of points) point.settle?.(how)
 }
 
 function resultOf({ code }: Refusal): 'refused' | 'unreachable' | 'late' {

@@ -25,7 +25,10 @@ type Labels = Readonly<Record<string, string>>
 
 const key = (name: string, labels: Labels): string => {
   const pairs = Object.entries(labels).filter(([, value]) => value !== '')
-  return `${name}{${pairs.map(([label, value]) => `${label}=${value}`).sort().join(',')}}`
+  return `${name}{${pairs
+    .map(([label, value]) => `${label}=${value}`)
+    .sort()
+    .join(',')}}`
 }
 
 function labelsOf({ attributes }: OtlpPoint): Labels {

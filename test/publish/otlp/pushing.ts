@@ -2,8 +2,8 @@
 import type { Test } from 'tap'
 import { createLogger } from '../../../src/log.ts'
 import type { SeriesTable, Snapshot } from '../../../src/model.ts'
-import { createOtlp, type Otlp, type OtlpOptions } from '../../../src/publish/otlp.ts'
 import type { OtlpSettings } from '../../../src/publish/otlp/settings.ts'
+import { createOtlp, type Otlp, type OtlpOptions } from '../../../src/publish/otlp.ts'
 import type { Family } from '../../../src/publish/text.ts'
 import { Collector, type CollectorOptions } from '../../harness/otlp/collector.ts'
 import { Undo } from '../../harness/undo.ts'
@@ -18,7 +18,7 @@ export const SETTINGS: OtlpSettings = {
   otlpCompression: 'none',
   otlpTimeoutMs: 10_000,
   otlpTemporality: 'cumulative',
-  exportIntervalMs: 200,
+  exportIntervalMs: 400,
   exportTimeoutMs: 30_000,
   resourceAttributes: [],
   serviceName: '',
