@@ -102,7 +102,12 @@ class Push implements Otlp {
     const worker = this.#worker
     this.#worker = undefined
     if (worker === undefined) return
-    await new Promise<void>((resolve) => {
+    if (this.#feed.latest !== undefined) await this.#lastExport(worker)
+    await worker.terminate()
+  }
+
+  #lastExport(worker: Worker): Promise<void> {
+    return new Promise((resolve) => {
       const timer = setTimeout(resolve, CLOSE_MS + GRACE_MS)
       this.#closing = () => {
         clearTimeout(timer)
@@ -110,7 +115,6 @@ class Push implements Otlp {
       }
       post(worker, { type: 'close', withinMs: CLOSE_MS })
     })
-    await worker.terminate()
   }
 
   #newFeed(delivered: Snapshot | undefined): Feed {
