@@ -39,6 +39,8 @@ export interface OtlpOptions {
    */
   readonly delivered?: Snapshot | undefined
   readonly hostName?: string
+  /** How long after a fault the thread starts again. */
+  readonly restartMs?: number
 }
 
 export interface Otlp {
@@ -76,7 +78,7 @@ function checkFiles({ otlpCertificate, otlpClientCertificate, otlpClientKey }: O
 class Push implements Otlp {
   readonly #options: OtlpOptions
   readonly #outcomes: Outcomes
-  readonly #start: Start
+  #start: Start
   #feed: Feed
   #worker: Worker | undefined
   #restart: NodeJS.Timeout | undefined
@@ -88,7 +90,7 @@ class Push implements Otlp {
     const { settings, version, hostName = hostname(), delivered } = options
     const startMs = Math.round(performance.timeOrigin)
     const { keptStartMs = startMs } = options
-    this.#start = { settings, version, hostName, startMs, keptStartMs, goesOn: delivered !== undefined }
+    this.#start = { settings, version, hostName, startMs, keptStartMs, delivered: delivered === undefined ? 'none' : 'kept' }
     this.#feed = this.#newFeed(delivered)
     this.#run()
   }
@@ -172,7 +174,8 @@ class Push implements Otlp {
     if (this.#worker !== worker) return
     this.#worker = undefined
     this.#feed = this.#newFeed(this.#feed.latest)
-    this.#restart = setTimeout(() => this.#run(), RESTART_MS)
+    this.#start = { ...this.#start, delivered: 'all' }
+    this.#restart = setTimeout(() => this.#run(), this.#options.restartMs ?? RESTART_MS)
   }
 }
 

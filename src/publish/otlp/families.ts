@@ -22,8 +22,8 @@ interface Starts {
   readonly startMs: number
   /** When those counters began that outlive it. */
   readonly keptStartMs: number
-  /** These were delivered by an earlier process up to what they are at first sight. */
-  readonly goesOn: boolean
+  /** See messages.ts. */
+  readonly delivered: 'none' | 'kept' | 'all'
 }
 
 export class Families {
@@ -93,7 +93,8 @@ export class Families {
     const known = this.#books.get(key)
     if (known !== undefined) return known
     const book = new Book(totals.length, 1)
-    if (this.#starts.goesOn && KEPT_COUNTERS.has(family.name)) book.take(0, 0, totals, timeMs)
+    const { delivered } = this.#starts
+    if (delivered === 'all' || (delivered === 'kept' && KEPT_COUNTERS.has(family.name))) book.take(0, 0, totals, timeMs)
     if (this.#books.size < MAX_BOOKS) this.#books.set(key, book)
     return book
   }

@@ -58,6 +58,9 @@ export interface Start {
   readonly startMs: number
   /** The same of the numbers that outlive the process. */
   readonly keptStartMs: number
-  /** Numbers that outlive the process have been delivered by an earlier one. */
-  readonly goesOn: boolean
+  /**
+   * Which of the exporter's own numbers were delivered before, up to what they are at first sight: those that outlive the process by an
+   * earlier one, all by an earlier thread.
+   */
+  readonly delivered: 'none' | 'kept' | 'all'
 }

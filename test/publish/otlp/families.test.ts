@@ -5,7 +5,7 @@ import type { Temporality } from '../../../src/publish/otlp/mirror.ts'
 import type { Point } from '../../../src/publish/otlp/points.ts'
 import type { Family } from '../../../src/publish/text.ts'
 
-const STARTS = { startMs: 1000, keptStartMs: 500, goesOn: false }
+const STARTS: ConstructorParameters<typeof Families>[1] = { startMs: 1000, keptStartMs: 500, delivered: 'none' }
 const CUMULATIVE: Temporality = { sums: false, histograms: false }
 const DELTA: Temporality = { sums: true, histograms: true }
 
@@ -59,8 +59,10 @@ t.test('differences are taken against what was taken', async (t) => {
 t.test('counters that outlive the process begin with it no more, and an earlier one has delivered them', async (t) => {
   const kept = counter('orb8_flow_overflow_total', 5)
   t.match(points(new Families(CUMULATIVE, STARTS), [kept], 2000)[0]?.points, [{ startTime: [0, 500_000_000], value: 5 }])
-  const goesOn = new Families(DELTA, { ...STARTS, goesOn: true })
+  const goesOn = new Families(DELTA, { ...STARTS, delivered: 'kept' })
   t.same(points(goesOn, [kept], 2000)[0]?.points, [])
+  t.equal(points(goesOn, [counter('orb8_a_total', 5)], 2000)[0]?.points.length, 1, 'others are its own')
+  t.same(points(new Families(DELTA, { ...STARTS, delivered: 'all' }), [counter('orb8_a_total', 5)], 2000)[0]?.points, [])
   t.match(points(goesOn, [counter('orb8_flow_overflow_total', 8)], 3000)[0]?.points, [{ value: 3, startTime: [2, 0] }])
 })
 
