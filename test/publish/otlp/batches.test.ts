@@ -1,6 +1,7 @@
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import type { MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics'
 import t from 'tap'
+import { TIME_BUCKETS } from '../../../src/metrics.ts'
 import { batchesOf } from '../../../src/publish/otlp/batches.ts'
 import { labelsOf } from '../../../src/publish/otlp/labels.ts'
 import { metricData } from '../../../src/publish/otlp/metric-data.ts'
@@ -21,7 +22,7 @@ function metric(name: string, type: 'counter' | 'histogram', count: number, pair
   const points = Array.from({ length: count }, (_, index): OurPoint => {
     const labels = labelsOf(pairs(index))
     if (type === 'counter') return numberPoint({ labels, start: end, end, value: index })
-    return histogramPoint({ labels, start: end, end, value: { counts: [1, 2, index], bounds: [0.1, 0.2], sum: 5 } })
+    return histogramPoint({ labels, start: end, end, value: { counts: [...TIME_BUCKETS, index], bounds: TIME_BUCKETS, sum: 5 } })
   })
   return metricData({ name, type, unit: type === 'counter' ? 'By' : 's', help: 'help' }, points, false)
 }
@@ -57,7 +58,7 @@ t.test('no batch is longer than the limit, but for one point that is', async (t)
 })
 
 t.test('what is said of a size is never less than the protocol needs, and not much more', async (t) => {
-  const tight = [metric('a_total', 'counter', 500, short), metric('b_seconds', 'histogram', 500, short)]
+  const tight = [metric('a_total', 'counter', 500, short), metric('b_seconds', 'histogram', 500, () => [])]
   const requests = [
     REQUEST,
     ...tight.map((one) => ({ ...REQUEST, scopeMetrics: [{ scope: { name: 'orb8', version: '1' }, metrics: [one] }] })),
