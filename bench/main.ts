@@ -1,5 +1,6 @@
 // `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
 import { loadavg } from 'node:os'
+import { TITLE as OTLP, otlp } from './otlp.ts'
 import { TITLE as PAIRED, paired } from './paired.ts'
 import { TITLE as PROGRAMS, programs } from './programs.ts'
 import { render, type Section, write } from './report.ts'
@@ -17,6 +18,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map<string, Bench>([
   ['programs', { title: PROGRAMS, run: programs }],
   ['walk', { title: WALK, run: walk }],
   ['scrapes', { title: SCRAPES, run: scrapes }],
+  ['otlp', { title: OTLP, run: otlp }],
   ['start', { title: START, run: start }],
 ])
 

@@ -1,7 +1,7 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
-import { openStore } from './commands/load/open-store.ts'
+import { type Opened, openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import { openWebFile } from './config/web-file.ts'
 import type { Config } from './config.ts'
@@ -13,8 +13,9 @@ import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, FlowHealth, Snapshot } from './model.ts'
-import type { DoorOptions } from './publish/door.ts'
+import { tellDoor } from './publish/door-log.ts'
 import { createServer } from './publish/http.ts'
+import { checkOtlp, createOtlp, type Otlp } from './publish/otlp.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
 import { createSelf, type Self } from './publish/self.ts'
@@ -72,6 +73,8 @@ export async function runExporter(config: Config, warnings: readonly string[], w
 
 async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<void> {
   returnBigBuffers()
+  checkOtlp(config)
+  const rules = config.webConfigFile === undefined ? undefined : await openWebFile(config.webConfigFile)
   const pins = openPins(config)
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
   const self = createSelf({ version: VERSION, libbpfVersion: libbpfVersion() })
@@ -81,7 +84,6 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const started = Promise.withResolvers<Rounds<Snapshot>>()
   started.promise.catch(() => undefined)
 
-  const rules = config.webConfigFile === undefined ? undefined : await openWebFile(config.webConfigFile)
   const server = await createServer({
     listen: config.listen,
     door: rules && { rules, crypt: openCrypt, tell: tellDoor(log) },
@@ -109,16 +111,25 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     }),
   ])
 
-  const collect = collection(config, counting, cgroups, self, log, world)
+  const { nowNs = process.hrtime.bigint, nowMs = Date.now } = world
+  const opened = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
+  if (pins !== undefined) tellOpening(opened.reason, log)
+  const otlp = push(config, opened, self, log)
+  undo.push(() => otlp?.close())
+  const collect = collection(config, counting, opened, cgroups, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
       recent.add(snapshot)
+      otlp?.add(snapshot)
       collected = true
       return snapshot
     }),
   )
   undo.push(collectEvery(config.collectIntervalMs, rounds))
+  const { join } = rounds
+  // What was counted since the last collection goes out with the last export.
+  if (otlp !== undefined) undo.push(() => withinLimit(join()))
   started.resolve(rounds)
   keepYoungHeapSmall()
   for (const address of server.addresses) log.info({ address }, 'listening')
@@ -148,16 +159,15 @@ async function load(
 function collection(
   config: Config,
   counting: Counting,
+  { store, begins }: Opened,
   cgroups: CgroupIndex,
   self: Self,
   log: Logger,
-  { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
+  { step, nowMs = Date.now }: World,
 ): () => Promise<Snapshot> {
   const { datapath, pins } = counting
   const hostAddresses = createHostAddresses()
   const resolver = createResolver({ cgroups, networks: config.cidrs, hostAddresses, maxEntries: config.flowEntries })
-  const { store, begins, reason } = openStore(config, counting, { now: () => Number(nowNs()) / 1e6, startMs: nowMs() })
-  if (pins !== undefined) tellOpening(reason, log)
   const take = async (flows: readonly Flow[]): Promise<void> => {
     await cgroups.ensure(new Set(flows.map(({ key }) => key.cgroup)))
     for (const flow of flows) store.add(resolver.resolve(flow))
@@ -187,7 +197,7 @@ function collection(
     self.mapEntries('health', entries.health)
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
-    const snapshot = store.snapshot(nowMs())
+    const snapshot = store.snapshot(store.collectedMs())
     const stats = store.stats()
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)
@@ -206,6 +216,13 @@ function collection(
       throw error
     }
   }
+}
+
+/** Goes on from where an earlier process was, if its numbers do. */
+function push(config: Config, { store, begins }: Opened, self: Self, log: Logger): Otlp | undefined {
+  const delivered = store.opening.restored && !begins ? store.snapshot(store.collectedMs()) : undefined
+  const { otlpExported, pushFamilies: families } = self
+  return createOtlp({ settings: config, version: VERSION, self: { otlpExported, families }, log, keptStartMs: store.startMs, delivered })
 }
 
 function tellOpening(reason: string, log: Logger): void {
@@ -248,8 +265,13 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promi
   collect()
   return async () => {
     clearInterval(timer)
-    await Promise.race([last, new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())])
+    await withinLimit(last)
   }
+}
+
+async function withinLimit(collection: Promise<unknown>): Promise<void> {
+  const limit = new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())
+  await Promise.race([collection.catch(() => undefined), limit])
 }
 
 /**
@@ -258,15 +280,4 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promi
  */
 function keepYoungHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
-}
-
-function tellDoor(log: Logger): NonNullable<DoorOptions['tell']> {
-  return {
-    changed({ tls, users, rateLimit, warnings }) {
-      const clientCertificates = tls?.clientAuth ?? 'NoClientCert'
-      log.info({ tls: tls !== undefined, clientCertificates, users: users.size, rateLimit }, 'the web configuration is in force')
-      for (const warning of warnings) log.warn(warning)
-    },
-    refused: (error) => log.error({ err: error }, 'the web configuration is wrong: the one before stays in force'),
-  }
 }

@@ -26,6 +26,23 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     pinPath: undefined,
     pinGroup: undefined,
     logLevel: 'info',
+    otlpEndpoint: undefined,
+    otlpProtocol: 'grpc',
+    otlpHeaders: [],
+    otlpInsecure: false,
+    otlpCertificate: '',
+    otlpClientCertificate: '',
+    otlpClientKey: '',
+    otlpCompression: 'none',
+    otlpTimeoutMs: 10_000,
+    otlpTemporality: 'cumulative',
+    otlpHistogramAggregation: 'explicit_bucket_histogram',
+    exportIntervalMs: 60_000,
+    exportTimeoutMs: 30_000,
+    resourceAttributes: [],
+    serviceName: '',
+    metricsExporter: 'otlp',
+    otelDisabled: false,
   })
   t.strictSame(warnings, [])
 })
@@ -57,7 +74,26 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     pinPath: '/sys/fs/bpf/orb8',
     pinGroup: '65534',
     logLevel: 'silent',
+    otlpEndpoint: 'http://collector:4317',
+    otlpProtocol: 'grpc',
+    otlpHeaders: 'authorization=Bearer%20a',
+    otlpInsecure: 'true',
+    otlpCertificate: '/ca.pem',
+    otlpClientCertificate: '/client.pem',
+    otlpClientKey: '/client.key',
+    otlpCompression: 'gzip',
+    otlpTimeoutMs: '0',
+    otlpTemporality: 'delta',
+    otlpHistogramAggregation: 'explicit_bucket_histogram',
+    exportIntervalMs: '100',
+    exportTimeoutMs: '0',
+    resourceAttributes: 'k8s.cluster.name=a%2Cb',
+    serviceName: 'orb8-b',
+    metricsExporter: 'none',
+    otelDisabled: 'true',
   }
+  // Of these there is one value; others are refused.
+  const fixed: ReadonlySet<string> = new Set(['otlpProtocol', 'otlpHistogramAggregation'])
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [setting, values[key as keyof Config]] as const)
   const byFlag = (await loadConfig({ env: {}, argv: entries.map(([{ flag }, value]) => `${flag}=${value}`) })).config
   const byVariable = await loadConfig({ argv: [], env: Object.fromEntries(entries.map(([{ variable }, value]) => [variable, value])) })
@@ -67,7 +103,7 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
   t.strictSame(inFile, byFlag)
   t.strictSame(byVariable.warnings, [])
   const { config } = await loadConfig(NOTHING)
-  for (const key of Object.keys(config) as (keyof Config)[]) t.notSame(byFlag[key], config[key], key)
+  for (const key of Object.keys(config) as (keyof Config)[]) if (!fixed.has(key)) t.notSame(byFlag[key], config[key], key)
 })
 
 t.test('the file also takes native numbers, lists and maps', async (t) => {
@@ -83,6 +119,23 @@ t.test('the file also takes native numbers, lists and maps', async (t) => {
       ['db', 120],
     ],
   )
+})
+
+t.test('the variable of metrics alone wins over the one of all signals, whose value is then not looked at', async (t) => {
+  const env = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'GRPC',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'https://all:4318',
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'metrics:4317',
+    OTEL_EXPORTER_OTLP_HEADERS: 'a=1,b=2',
+    OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'c=3',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+    OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: '',
+  }
+  const { config } = await loadConfig({ argv: [], env })
+  t.match(config, { otlpProtocol: 'grpc', otlpEndpoint: { address: 'metrics:4317' }, otlpCompression: 'gzip' })
+  t.strictSame(config.otlpHeaders, [['c', '3']])
+  t.equal((await loadConfig({ argv: ['--otel-exporter-otlp-endpoint=flag:1'], env })).config.otlpEndpoint?.address, 'flag:1')
 })
 
 t.test('an empty variable is unset', async (t) => {
@@ -173,6 +226,14 @@ const WRONG: readonly (readonly [Wrong, readonly string[]])[] = [
   [inFile('cidrs:\n  corp: 300.0.0.0/8\n'), ['a.yaml:cidrs (line 1)', '"300.0.0.0/8"', 'name=cidr']],
   [flags('--log-level=loud'), ['--log-level', '"loud"', 'trace, debug, info']],
   [inFile('log_level: [info]\n'), ['a.yaml:log_level (line 1)', "[ 'info' ]", 'trace, debug, info']],
+  [inEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'ftp://a:1'), ['OTEL_EXPORTER_OTLP_ENDPOINT', '"ftp://a:1"', 'https://HOST:PORT']],
+  [inEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'), ['OTEL_EXPORTER_OTLP_PROTOCOL', '"http/protobuf"', 'grpc', '4317']],
+  [inEnv('OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', 'http/json'), ['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', '"http/json"', 'grpc']],
+  [inEnv('OTEL_EXPORTER_OTLP_HEADERS', 'authorization'), ['OTEL_EXPORTER_OTLP_HEADERS', '***', 'key=value']],
+  [inEnv('OTEL_EXPORTER_OTLP_METRICS_TIMEOUT', '10s'), ['OTEL_EXPORTER_OTLP_METRICS_TIMEOUT', '"10s"', 'milliseconds']],
+  [inEnv('OTEL_METRIC_EXPORT_INTERVAL', '99'), ['OTEL_METRIC_EXPORT_INTERVAL', '"99"', '100 to 86400000']],
+  [inEnv('OTEL_METRICS_EXPORTER', 'console'), ['OTEL_METRICS_EXPORTER', '"console"', 'prometheus']],
+  [inFile('otel_resource_attributes: [a]\n'), ['a.yaml:otel_resource_attributes (line 1)', 'key=value']],
   [flags('--lisen=:1'), ['--lisen', 'did you mean --listen?']],
   [flags('--colour=red'), ['--colour', '--help']],
   [flags('--listen'), ['--listen', 'HOST:PORT']],

@@ -1,38 +1,9 @@
 // Every setting, defined once, as data: the command line, the environment, the file, --help and the README read it here.
 import { hostname } from 'node:os'
-import {
-  autoOrPath,
-  type Check,
-  duration,
-  flowLabels,
-  listen,
-  name,
-  networks,
-  noneOrPath,
-  noneOrWhole,
-  optionalPath,
-  whole,
-  words,
-} from './checks.ts'
+import { autoOrPath, duration, flowLabels, listen, name, networks, noneOrPath, noneOrWhole, optionalPath, whole, words } from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
-
-export interface Setting<T = unknown> {
-  readonly flag: `--${string}`
-  readonly variable: string
-  readonly fileKey: string
-  /** What stands for the value in --help. */
-  readonly placeholder: string
-  readonly check: Check<T>
-  /** As somebody would write it: it goes through the same check. */
-  readonly fallback: string
-  /** In place of the fallback in --help and the README, where that differs from host to host. */
-  readonly fallbackShown?: string
-  /** What is allowed, for the error's line. */
-  readonly allowed: string
-  readonly help: string
-  /** The value never appears in an error or a log. */
-  readonly secret?: true
-}
+import { OTLP_SETTINGS } from './otlp-settings.ts'
+import type { Setting } from './setting.ts'
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const SECOND = 1000
@@ -195,6 +166,7 @@ export const SETTINGS = {
     allowed: LEVELS.join(', '),
     help: `One of ${LEVELS.join(', ')}; logs go to stderr, one JSON line an event.`,
   },
+  ...OTLP_SETTINGS,
 } as const satisfies Record<string, Setting>
 
 /** In the order of --help. */
