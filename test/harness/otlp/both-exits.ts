@@ -24,7 +24,10 @@ const SUFFIXES: Readonly<Record<string, string>> = { s: '_seconds' }
 type Labels = Readonly<Record<string, string>>
 
 const key = (name: string, labels: Labels): string => {
-  const pairs = Object.entries(labels).filter(([, value]) => value !== '')
+  const { le, ...others } = labels
+  // One number has several ways to be written.
+  const bound = le === undefined ? {} : { le: String(Number(le.replace('+Inf', 'Infinity'))) }
+  const pairs = Object.entries({ ...others, ...bound }).filter(([, value]) => value !== '')
   return `${name}{${pairs
     .map(([label, value]) => `${label}=${value}`)
     .sort()
