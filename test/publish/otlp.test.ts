@@ -33,10 +33,10 @@ for (const [rows, exportIntervalMs] of [
     const collector = await collectorOf(t)
     const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs }, families })
     otlp.add(snapshot)
-    await until('an export', () => results.length > 0)
+    // On a busy machine it may take more than one.
+    await until('an export', () => results.includes('success'))
     const text = Buffer.concat([...encode(snapshot, families, 'prometheus', (bytes) => Buffer.alloc(bytes))]).toString()
-    const [pushed, scraped] = [samplesOfPoints(collector.taken), samplesOfScrape(parseExposition(text))]
-    t.equal(results[0], 'success')
+    const [pushed, scraped] = [samplesOfPoints(newest(collector.taken)), samplesOfScrape(parseExposition(text))]
     t.equal(pushed.size, scraped.size)
     t.same([...scraped].filter(([key, value]) => !Object.is(pushed.get(key), value)).slice(0, 5), [])
     t.ok(collector.received.every(({ bytes }) => bytes < 1_100_000))
@@ -200,6 +200,26 @@ for (const temporality of ['delta', 'cumulative'] as const) {
   })
 }
 
+t.test('delta: the end brings what is in doubt, and what was added since', async (t) => {
+  const collector = await collectorOf(t, { answer: (_, index) => (index === 0 ? { delayMs: 2000 } : {}) })
+  const settings = { ...plain(collector.port), otlpTemporality: 'delta', otlpTimeoutMs: 200, exportTimeoutMs: 200 } as const
+  const { otlp, results } = push(t, { settings: { ...settings, exportIntervalMs: 2500 } })
+  const before = startedAt(manyFlows(3, NOW_MS), START_MS)
+  otlp.add(before)
+  await until('an export', () => results.length > 0)
+  t.same(results, ['failure'])
+  otlp.add(later(before, 1000, 5))
+  await otlp.close()
+  const sent = once(collector.received.flatMap(({ points }) => points)).filter(({ name }) => name === 'orb8.flow.bytes')
+  const all = (points: readonly OtlpPoint[]): number => points.reduce((sum, { value }) => sum + value, 0)
+  const { columns, values } = later(before, 1000, 5).flows
+  const wanted = values.filter((_, at) => columns[at % columns.length]?.metric.name === 'orb8_flow_bytes_total')
+  t.equal(
+    all(sent),
+    wanted.reduce((sum, value) => sum + value, 0),
+  )
+})
+
 t.test('delta: what an earlier process delivered is not sent again', async (t) => {
   const before = startedAt(manyFlows(3, NOW_MS), START_MS)
   const collector = await collectorOf(t)
@@ -270,7 +290,7 @@ t.test('a request that may be tried again is, within the same export, as soon as
   const details = Buffer.concat([Buffer.from([0x08, status.RESOURCE_EXHAUSTED, 0x1a, any.length]), any])
   const answers: Answer[] = [{ code: status.RESOURCE_EXHAUSTED, details }, { code: status.UNAVAILABLE }]
   const collector = await collectorOf(t, { answer: (_, index) => answers[index] ?? {} })
-  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 8000 } })
+  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 5000 } })
   otlp.add(startedAt(manyFlows(1, NOW_MS), START_MS))
   await until('an export', () => results.length > 0)
   t.same(results, ['success'])
@@ -358,6 +378,11 @@ t.test('certificates that cannot be used end the start', async (t) => {
     t.throws(start, ConfigError)
   }
 })
+
+/** Of each series the last point. */
+function newest(points: readonly OtlpPoint[]): OtlpPoint[] {
+  return [...new Map(points.map((point) => [JSON.stringify([point.name, point.attributes]), point])).values()]
+}
 
 /** A point that came again with the same times is the same point: its first answer was lost. */
 function once(points: readonly OtlpPoint[]): OtlpPoint[] {

@@ -38,10 +38,16 @@ export class Mirror {
   #values: Float64Array = new Float64Array()
   /** In the order in which they left. */
   readonly #left = new Map<Row, Float64Array>()
+  #behind = false
 
   constructor(shape: Shape, deltas: Temporality) {
     this.#shape = shape
     this.#deltas = deltas
+  }
+
+  /** Did the last points leave something for the next ones, since of what is in doubt nothing but the same can be told? */
+  get behind(): boolean {
+    return this.#behind
   }
 
   /** Rows that the next values may name. */
@@ -87,6 +93,7 @@ export class Mirror {
   *points(timeMs: number): Generator<CellPoints> {
     const end = hrTime(timeMs)
     const waiting = new Set<Row>()
+    this.#behind = false
     for (const [at, cell] of this.#shape.cells.entries()) {
       const points: OurPoint[] = []
       for (const [index, row] of this.#order.entries()) this.#add(points, row, at, cell, this.#values, index, timeMs, end)
@@ -122,6 +129,7 @@ export class Mirror {
     }
     const next = this.#bookOf(row).difference(at, cell.column, this.#totals(values, index, cell), row.startMs, timeMs)
     if (next === undefined) return false
+    if (next.endMs < timeMs) this.#behind = true
     const start = next.startMs === row.startMs ? row.start : hrTime(next.startMs)
     points.push(pointOf(cell, labels, start, next.endMs === timeMs ? end : hrTime(next.endMs), next.value, next.settle))
     return true

@@ -22,7 +22,7 @@ export class Producer implements MetricProducer {
   readonly #families: Families
   #request = 0
   #waiting: { readonly request: number; readonly resolve: (collected: Collected) => void } | undefined
-  /** Of the last snapshot whose points were all taken. */
+  /** Of the last snapshot of which everything was taken. */
   #takenMs = -1
   #offeredMs = -1
   #lostRows = 0
@@ -73,7 +73,7 @@ export class Producer implements MetricProducer {
 
   /** All that the last `collect` gave was taken. */
   taken(): void {
-    this.#takenMs = this.#offeredMs
+    this.#takenMs = this.#mirrors.some(({ behind }) => behind) ? -1 : this.#offeredMs
   }
 
   /** Rows whose last differences are lost, since the last time this was asked. */

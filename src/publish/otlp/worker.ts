@@ -6,7 +6,7 @@ import type { FromPush, Outcome, Start, ToPush } from './messages.ts'
 import { Producer } from './producer.ts'
 import { resourceOf } from './resource.ts'
 import { Sender } from './sender.ts'
-import { budgetMs } from './settings.ts'
+import { budgetMs, deltas } from './settings.ts'
 
 const port = parentPort
 if (port === null) throw new Error('this file is a thread of the exporter')
@@ -48,8 +48,15 @@ const provider = new MeterProvider({ resource: resourceOf(start), readers: [read
 port.on('message', (message: ToPush) => {
   if (message.type !== 'close') return producer.take(message)
   sender.hurry(message.withinMs)
-  provider.shutdown().then(
+  close().then(
     () => tell({ type: 'closed' }),
     () => tell({ type: 'closed' }),
   )
 })
+
+/** Where something is in doubt, only what comes after its answer has the rest. */
+async function close(): Promise<void> {
+  const { sums, histograms } = deltas(start.settings)
+  if (sums || histograms) await provider.forceFlush()
+  await provider.shutdown()
+}

@@ -87,6 +87,17 @@ t.test('histograms alone can be differences', async (t) => {
   t.equal(points.get(RTT.name)?.length, 0)
 })
 
+t.test('what comes after something in doubt waits, and it says so', async (t) => {
+  const made = mirror({ sums: true, histograms: true })
+  for (const points of byName(made, 5000).values()) for (const point of points) point.settle?.('doubtful')
+  t.notOk(made.behind)
+  made.setValues(Float64Array.from([2, 3, 3, 4, 5, 6, 0.7, 10, 20, 30, 40, 50, 60, 7]))
+  settle(made, 6000)
+  t.ok(made.behind)
+  settle(made, 6000)
+  t.notOk(made.behind)
+})
+
 t.test('a row that left is told until it was taken, and then forgotten', async (t) => {
   const made = mirror({ sums: true, histograms: true })
   settle(made, 5000)
