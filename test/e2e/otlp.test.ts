@@ -71,7 +71,7 @@ for (const temporality of ['delta', 'cumulative'] as const) {
         OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
         OTEL_EXPORTER_OTLP_INSECURE: 'TRUE',
         OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: temporality.toUpperCase(),
-        OTEL_METRIC_EXPORT_INTERVAL: '1000',
+        OTEL_METRIC_EXPORT_INTERVAL: '2000',
         ORB8_COLLECT_INTERVAL: '1s',
       }
       const { server, client, exporter, cgroups } = await twoEnds(t, site, { env })
