@@ -14,7 +14,7 @@ import { deltas, endpointOf, type OtlpSettings } from './otlp/settings.ts'
 import type { Self } from './self.ts'
 
 /** How long the last export may take: systemd and Kubernetes wait for more, but not for ever. */
-const CLOSE_MS = 5000
+const CLOSE_MS = 3000
 /** For the thread to end once its time is up. */
 const GRACE_MS = 250
 /** A thread that ended by a fault is started again so much later. */

@@ -20,7 +20,7 @@ const NOW_MS = START_MS + 90_000
 // More, and of real traffic: test/e2e. A collector in the test's own thread reads slowly.
 for (const [rows, exportIntervalMs] of [
   [1, 500],
-  [1250, 2500],
+  [1250, 3000],
 ] as const) {
   t.test(`the same numbers at both exits, at ${rows * 8} series, and no request is longer than a collector takes`, async (t) => {
     t.setTimeout(60_000)
@@ -49,10 +49,9 @@ t.test('long labels make smaller batches, not longer ones', async (t) => {
     values: [index],
   }))
   const collector = await collectorOf(t)
-  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 3000 } })
+  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 2000 } })
   otlp.add(snapshotOf(rows, { timeMs: NOW_MS }))
-  await until('an export', () => results.length > 0)
-  t.equal(results[0], 'success')
+  await until('an export', () => results.includes('success'))
   t.ok(collector.received.length > 10, `${collector.received.length} requests`)
   t.ok(Math.max(...collector.received.map(({ bytes }) => bytes)) < 1_100_000)
 })
@@ -148,7 +147,7 @@ for (const temporality of ['delta', 'cumulative'] as const) {
     let calm = false
     const answer = (_: unknown, index: number): Answer => (calm ? {} : (MOODS[index % MOODS.length] ?? {}))
     const first = await Collector.start(undo, { answer })
-    const { otlp, results } = push(t, { settings: { ...plain(first.port), otlpTemporality: temporality, exportIntervalMs: 400 } })
+    const { otlp, results } = push(t, { settings: { ...plain(first.port), otlpTemporality: temporality, exportIntervalMs: 300 } })
     let raise = 0
     const change = (): void => {
       snapshot = later(snapshot, 20, ++raise % 7)
@@ -161,12 +160,12 @@ for (const temporality of ['delta', 'cumulative'] as const) {
       const wanted = results.length + more
       await until(`${more} exports`, () => results.length >= wanted)
     }
-    await exports(8)
+    await exports(MOODS.length)
     first.kill()
     await exports(3)
     t.equal(results.at(-1), 'failure')
     const second = await Collector.start(undo, { port: first.port, answer })
-    await exports(8)
+    await exports(MOODS.length)
     // A row leaves, and its last numbers have not been delivered yet.
     change()
     const left = snapshot.flows.values[snapshot.flows.columns.length * 3]
@@ -248,7 +247,7 @@ t.test('the log tells each change once, the results count every time', async (t)
   const seen: string[] = []
   for (; stage < stages.length; stage++) {
     const from = results.length
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       snapshot = later(snapshot, 1000, 1)
       otlp.add(snapshot)
       await until('an export', () => results.length > from + round)

@@ -12,6 +12,9 @@ const port = parentPort
 if (port === null) throw new Error('this file is a thread of the exporter')
 const tell = (message: FromPush): void => port.postMessage(message)
 
+// gRPC gives TLS an address for a name where the endpoint has one: Node's line about that is nothing that a log's reader could mend.
+process.noDeprecation = true
+
 const start = workerData as Start
 const { exportIntervalMs } = start.settings
 const producer = new Producer(start, tell)

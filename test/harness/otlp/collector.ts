@@ -5,14 +5,39 @@ import { loadSync } from '@grpc/proto-loader'
 import type { Undo } from '../undo.ts'
 import { type Attributes, attributesOf, type ExportRequest, flatten, type OtlpPoint } from './points.ts'
 
-export interface Received {
-  readonly atMs: number
+/** A request. It is read when somebody looks: whoever sends it need not wait for that. */
+export class Received {
+  readonly atMs = Date.now()
   readonly metadata: Readonly<Record<string, string>>
+  readonly #message: Buffer
+  #read: ExportRequest | undefined
+  #points: readonly OtlpPoint[] | undefined
+  /** Set as soon as its answer is known. */
+  taken = false
+
+  constructor(message: Buffer, metadata: Readonly<Record<string, string>>) {
+    this.#message = message
+    this.metadata = metadata
+  }
+
   /** As it came, compressed or not, it had so many bytes once unpacked. */
-  readonly bytes: number
-  readonly resource: Attributes
-  readonly points: readonly OtlpPoint[]
-  readonly taken: boolean
+  get bytes(): number {
+    return this.#message.length
+  }
+
+  get resource(): Attributes {
+    return attributesOf(this.#request.resource_metrics[0]?.resource.attributes ?? [])
+  }
+
+  get points(): readonly OtlpPoint[] {
+    this.#points ??= flatten(this.#request)
+    return this.#points
+  }
+
+  get #request(): ExportRequest {
+    this.#read ??= method.requestDeserialize(this.#message) as ExportRequest
+    return this.#read
+  }
 }
 
 export interface Answer {
@@ -44,6 +69,7 @@ const LOADED = loadPackageDefinition(loadSync(join(import.meta.dirname, 'service
   opentelemetry: { proto: { collector: { metrics: { v1: { MetricsService: { service: ServiceDefinition } } } } } }
 }
 const { service } = LOADED.opentelemetry.proto.collector.metrics.v1.MetricsService
+const method = service.Export as NonNullable<typeof service.Export>
 
 export class Collector {
   readonly received: Received[]
@@ -59,26 +85,11 @@ export class Collector {
   static async start(undo: Undo, { port = 0, unix, credentials, answer }: CollectorOptions = {}): Promise<Collector> {
     const received: Received[] = []
     const server = new Server()
-    const sizes = new WeakMap<object, number>()
-    const method = service.Export
-    if (method === undefined) throw new Error('the definitions have no Export')
-    const requestDeserialize = (bytes: Buffer): object => {
-      const request = method.requestDeserialize(bytes) as object
-      sizes.set(request, bytes.length)
-      return request
-    }
-    const exports: handleUnaryCall<ExportRequest, ExportResponse> = (call, callback) => {
-      const points = flatten(call.request)
-      const told = answer?.({ points }, received.length) ?? {}
-      const { code = 0, message = '', rejected, delayMs = 0, details } = told
-      received.push({
-        atMs: Date.now(),
-        metadata: call.metadata.getMap() as Record<string, string>,
-        bytes: sizes.get(call.request) ?? 0,
-        resource: attributesOf(call.request.resource_metrics[0]?.resource.attributes ?? []),
-        points,
-        taken: code === 0,
-      })
+    const exports: handleUnaryCall<Buffer, ExportResponse> = (call, callback) => {
+      const request = new Received(call.request, call.metadata.getMap() as Record<string, string>)
+      const { code = 0, message = '', rejected, delayMs = 0, details } = answer?.(request, received.length) ?? {}
+      request.taken = code === 0
+      received.push(request)
       const reply = (): void => {
         if (code !== 0) {
           const metadata = new Metadata()
@@ -90,7 +101,8 @@ export class Collector {
       if (delayMs === 0) reply()
       else setTimeout(reply, delayMs)
     }
-    server.addService({ Export: { ...method, requestDeserialize } }, { Export: exports as handleUnaryCall<unknown, unknown> })
+    const asItCame = { ...method, requestDeserialize: (bytes: Buffer) => bytes }
+    server.addService({ Export: asItCame }, { Export: exports as handleUnaryCall<unknown, unknown> })
     const address = unix === undefined ? `127.0.0.1:${port}` : `unix://${unix}`
     const bound = await new Promise<number>((resolve, reject) =>
       server.bindAsync(address, credentials ?? ServerCredentials.createInsecure(), (error, at) => (error ? reject(error) : resolve(at))),
