@@ -59,6 +59,7 @@ function authority(folder: string, name: string, host: string): void {
 }
 
 t.test('headers go with every request, and gzip makes requests shorter on the wire', async (t) => {
+  t.setTimeout(60_000)
   const collector = await collectorOf(t)
   const onTheWire = async (otlpCompression: 'none' | 'gzip'): Promise<number> => {
     const { port, bytes } = await relay(t, collector.port)
@@ -101,7 +102,6 @@ t.test('a collector may listen at a path', async (t) => {
     settings: { otlpEndpoint: { address: `unix://${unix}`, tls: undefined }, otlpInsecure: true },
     families: await createSelf({ version: '1', libbpfVersion: '1' }).families(),
   })
-  await until('an export', () => results.length > 0)
-  t.same(results[0], 'success')
+  await until('an export', () => results.includes('success'))
   t.ok(collector.taken.length > 0)
 })
