@@ -1,6 +1,7 @@
 // `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
 import { loadavg } from 'node:os'
 import { TITLE as KUBERNETES, kubernetes } from './kubernetes.ts'
+import { TITLE as OTLP, otlp } from './otlp.ts'
 import { TITLE as PAIRED, paired } from './paired.ts'
 import { TITLE as PROGRAMS, programs } from './programs.ts'
 import { render, type Section, write } from './report.ts'
@@ -18,6 +19,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map<string, Bench>([
   ['programs', { title: PROGRAMS, run: programs }],
   ['walk', { title: WALK, run: walk }],
   ['scrapes', { title: SCRAPES, run: scrapes }],
+  ['otlp', { title: OTLP, run: otlp }],
   ['start', { title: START, run: start }],
   ['kubernetes', { title: KUBERNETES, run: kubernetes }],
 ])

@@ -27,9 +27,9 @@ const metrics = table(
 
 const settings = table(
   ['flag', 'environment', 'file', 'default', 'meaning'],
-  ALL_SETTINGS.map(({ flag, variable, fileKey, fallback, fallbackShown, help }) => [
+  ALL_SETTINGS.map(({ flag, variable, specific, fileKey, fallback, fallbackShown, help }) => [
     code(flag),
-    code(variable),
+    [specific ?? [], variable].flat().map(code).join(' or '),
     code(fileKey),
     fallbackShown ?? code(fallback),
     help,

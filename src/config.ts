@@ -5,7 +5,8 @@ import { type FileEntry, readBounded, readSettingsFile } from './config/file.ts'
 import { readFlags } from './config/flags.ts'
 import { didYouMean, nearest } from './config/nearest.ts'
 import { named, quoted } from './config/quote.ts'
-import { ALL_SETTINGS, SETTINGS, type Setting } from './config/settings.ts'
+import type { Setting } from './config/setting.ts'
+import { ALL_SETTINGS, SETTINGS } from './config/settings.ts'
 import { ConfigError } from './errors.ts'
 
 export { SETTINGS } from './config/settings.ts'
@@ -69,8 +70,10 @@ function given(
 ): Given {
   const flag = flags.get(setting.flag)
   if (flag !== undefined) return { key: setting.flag, value: flag }
-  const variable = env[setting.variable]
-  if (variable !== undefined && variable !== '') return { key: setting.variable, value: variable }
+  for (const name of [setting.specific, setting.variable]) {
+    const value = name === undefined ? undefined : env[name]
+    if (name !== undefined && value !== undefined && value !== '') return { key: name, value }
+  }
   return file.get(setting.fileKey) ?? { key: `the default of ${setting.variable}`, value: setting.fallback }
 }
 

@@ -6,10 +6,12 @@ import { ExtraRounds } from './commands/export/extra-rounds.ts'
 import { createKernelCost } from './commands/export/kernel-cost.ts'
 import { createNaming, PATIENCE_MS } from './commands/export/naming.ts'
 import { Stages } from './commands/export/stages.ts'
-import { openStore } from './commands/load/open-store.ts'
+import { type Opened, openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
+import { openWebFile } from './config/web-file.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
+import { openCrypt } from './kernel/crypt.ts'
 import type { DialNews } from './kernel/dial-observers.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
@@ -17,7 +19,9 @@ import type { PinDirectory } from './kernel/pins.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Snapshot } from './model.ts'
-import { createServer, type Server } from './publish/http.ts'
+import { tellDoor } from './publish/door-log.ts'
+import { createServer } from './publish/http.ts'
+import { checkOtlp, createOtlp, type Otlp } from './publish/otlp.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
 import { createSelf, type Self } from './publish/self.ts'
@@ -27,7 +31,6 @@ import { createResolver } from './resolve/flows.ts'
 import { createHostAddresses } from './resolve/host-addresses.ts'
 import type { KubernetesNames } from './resolve/kubernetes/names.ts'
 import { prefixRules } from './resolve/prefix-rules.ts'
-import type { Store } from './store/store.ts'
 import { VERSION } from './version.ts'
 
 const COLLECTOR = 'flows'
@@ -77,6 +80,8 @@ export async function runExporter(config: Config, warnings: readonly string[], w
 
 async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<void> {
   returnBigBuffers()
+  checkOtlp(config)
+  const rules = config.webConfigFile === undefined ? undefined : await openWebFile(config.webConfigFile)
   const pins = openPins(config)
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
   const self = createSelf({ version: VERSION, libbpfVersion: libbpfVersion() })
@@ -89,6 +94,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
 
   const server = await createServer({
     listen: config.listen,
+    door: rules && { rules, crypt: openCrypt, tell: tellDoor(log) },
     report: (error) => log.error({ err: error }, 'an answer failed'),
     self,
     scrape: async () => (await started.promise).join(),
@@ -123,20 +129,30 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     cluster.firstNames(),
   ])
 
-  const { collect, store } = collection(config, { counting, cgroups, names }, self, log, world)
+  const { nowMs = Date.now } = world
+  const opened = openStore(config, counting, { now: sinceBootMs, startMs: nowMs(), lives: names.hasPod })
+  if (pins !== undefined) tellOpening(opened.reason, log)
+  const { store } = opened
+  const otlp = push(config, opened, self, log)
+  undo.push(() => otlp?.close())
+  const collect = collection(config, { counting, opened, cgroups, names }, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
       recent.add(snapshot)
+      otlp?.add(snapshot)
       collected = true
       if (store.holding > 0) extra.within(PATIENCE_MS)
       return snapshot
     }),
   )
   undo.push(collectEvery(config.collectIntervalMs, rounds))
+  const { join } = rounds
+  // What was counted since the last collection goes out with the last export.
+  if (otlp !== undefined) undo.push(() => withinLimit(join()))
   started.resolve(rounds)
   keepYoungHeapSmall()
-  log.info({ address: shownAddress(server) }, 'listening')
+  for (const address of server.addresses) log.info({ address }, 'listening')
 }
 
 async function load(
@@ -167,6 +183,7 @@ function clockOf({ nowNs = process.hrtime.bigint }: World): () => number {
 
 interface Sources {
   readonly counting: Counting
+  readonly opened: Opened
   readonly cgroups: CgroupIndex
   readonly names: KubernetesNames
 }
@@ -174,11 +191,11 @@ interface Sources {
 /** One collection: what the kernel counted, named, added up. */
 function collection(
   config: Config,
-  { counting, cgroups, names }: Sources,
+  { counting, opened, cgroups, names }: Sources,
   self: Self,
   log: Logger,
   world: World,
-): { readonly collect: () => Promise<Snapshot>; readonly store: Store } {
+): () => Promise<Snapshot> {
   const { datapath, pins } = counting
   const { step, nowMs = Date.now } = world
   const sinceBootMs = clockOf(world)
@@ -186,8 +203,7 @@ function collection(
   const { owners, cluster } = names
   const known = { cgroups, networks: config.cidrs, hostAddresses, owners, ...(cluster && { cluster }) }
   const resolver = createResolver({ ...known, maxEntries: config.flowEntries })
-  const { store, begins, reason } = openStore(config, counting, { now: sinceBootMs, startMs: nowMs(), lives: names.hasPod })
-  if (pins !== undefined) tellOpening(reason, log)
+  const { store, begins } = opened
   const stages = new Stages()
   const tellCost = createKernelCost(counting, self)
   const { take, takeHealth, settle } = createNaming({ cgroups, names, resolver, store, log, nowMs: sinceBootMs })
@@ -229,7 +245,7 @@ function collection(
     tellTotals(self, totals)
     self.readerGap(collector.readerGapSeconds)
     tellCost(totals.tracked)
-    const snapshot = await stages.within('snapshot', () => store.snapshot(nowMs()))
+    const snapshot = await stages.within('snapshot', () => store.snapshot(store.collectedMs()))
     for (const [stage, seconds] of stages.take()) self.stage(stage, seconds)
     const stats = store.stats()
     self.series(stats.series)
@@ -239,7 +255,7 @@ function collection(
     self.kubernetes.podsTracked(Math.max(ownPods, peerPods))
     return snapshot
   }
-  const collect = async (): Promise<Snapshot> => {
+  return async () => {
     const began = performance.now()
     const seconds = (): number => (performance.now() - began) / 1000
     try {
@@ -251,7 +267,13 @@ function collection(
       throw error
     }
   }
-  return { collect, store }
+}
+
+/** Goes on from where an earlier process was, if its numbers do. */
+function push(config: Config, { store, begins }: Opened, self: Self, log: Logger): Otlp | undefined {
+  const delivered = store.opening.restored && !begins ? store.snapshot(store.collectedMs()) : undefined
+  const { otlpExported, pushFamilies: families } = self
+  return createOtlp({ settings: config, version: VERSION, self: { otlpExported, families }, log, keptStartMs: store.startMs, delivered })
 }
 
 function tellOpening(reason: string, log: Logger): void {
@@ -307,8 +329,13 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promi
   collect()
   return async () => {
     clearInterval(timer)
-    await Promise.race([last, new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())])
+    await withinLimit(last)
   }
+}
+
+async function withinLimit(collection: Promise<unknown>): Promise<void> {
+  const limit = new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())
+  await Promise.race([collection.catch(() => undefined), limit])
 }
 
 /**
@@ -317,8 +344,4 @@ function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promi
  */
 function keepYoungHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
-}
-
-function shownAddress({ host, port }: Server): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -236,7 +236,21 @@ export const SELF = {
     ['resource', 'reason'],
     'What the API server sent and was passed over: garbage, malformed (fields are missing), too_large.',
   ),
+  otlpExports: metric(
+    'orb8_otlp_exports_total',
+    'counter',
+    '{export}',
+    ['result'],
+    'OTLP exports, with their retries: success where the collector took all points, else failure.',
+  ),
 } as const
+
+/** Counters of SELF that go on over a restart where the series do: the kernel or the ledger keeps them. */
+export const KEPT_COUNTERS: ReadonlySet<string> = new Set(
+  [SELF.flowOverflow, SELF.flowOverflowBytes, SELF.socketsUntracked, SELF.seriesOverflow, SELF.attributedBytes, SELF.readerGap].map(
+    ({ name }) => name,
+  ),
+)
 
 /** All of them, in the order of the README's table. */
 export const ALL_METRICS: readonly Metric[] = [...FLOW_METRICS, ...CONTAINER_METRICS, ...HEALTH_METRICS, ...Object.values(SELF)]

@@ -169,3 +169,39 @@ export interface Snapshot {
   /** A table each: connect failures, round-trip times, connect times, drops by container. */
   readonly health: readonly SeriesTable[]
 }
+
+/** Go's words for what a server asks of a client's certificate. */
+export type ClientAuth =
+  | 'NoClientCert'
+  | 'RequestClientCert'
+  | 'RequireAnyClientCert'
+  | 'VerifyClientCertIfGiven'
+  | 'RequireAndVerifyClientCert'
+
+/** What the HTTP server encrypts with; PEM, and OpenSSL's words. */
+export interface WebTls {
+  readonly cert: string
+  readonly key: string
+  readonly clientCa: string | undefined
+  readonly clientAuth: ClientAuth
+  /** One of them has to be in the client's certificate, where any are given. */
+  readonly allowedSans: readonly string[] | undefined
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly maxVersion: 'TLSv1.2' | 'TLSv1.3'
+  readonly ciphers: string
+  readonly honorCipherOrder: boolean
+  readonly ecdhCurve: string
+}
+
+/** Who may ask the HTTP server, and how: a web configuration file, read and checked. Never changed once made. */
+export interface WebRules {
+  /** undefined: plain HTTP. */
+  readonly tls: WebTls | undefined
+  /** On every answer. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly rateLimit: { readonly intervalMs: number; readonly burst: number } | undefined
+  /** User to bcrypt hash; where there are none, nobody is asked. */
+  readonly users: ReadonlyMap<string, string>
+  /** What the file asks for without effect, a sentence each. */
+  readonly warnings: readonly string[]
+}

@@ -11,7 +11,8 @@ const NOTHING = { argv: [], env: {} }
 t.test('without any setting the defaults of the contract stand', async (t) => {
   const { config, warnings } = await loadConfig(NOTHING)
   t.strictSame(config, {
-    listen: { host: '', port: 9091 },
+    listen: [{ host: '', port: 9091 }],
+    webConfigFile: undefined,
     collectIntervalMs: 15_000,
     nodeName: hostname(),
     kubernetes: 'auto',
@@ -30,6 +31,23 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     pinPath: undefined,
     pinGroup: undefined,
     logLevel: 'info',
+    otlpEndpoint: undefined,
+    otlpProtocol: 'grpc',
+    otlpHeaders: [],
+    otlpInsecure: false,
+    otlpCertificate: '',
+    otlpClientCertificate: '',
+    otlpClientKey: '',
+    otlpCompression: 'none',
+    otlpTimeoutMs: 10_000,
+    otlpTemporality: 'cumulative',
+    otlpHistogramAggregation: 'explicit_bucket_histogram',
+    exportIntervalMs: 60_000,
+    exportTimeoutMs: 30_000,
+    resourceAttributes: [],
+    serviceName: '',
+    metricsExporter: 'otlp',
+    otelDisabled: false,
   })
   t.strictSame(warnings, [])
 })
@@ -46,7 +64,8 @@ t.test('a flag wins over the environment, that over the file, that over the defa
 
 t.test('every setting can be set by flag, by variable and in the file, with the same outcome', async (t) => {
   const values: Record<keyof Config, string> = {
-    listen: '[::1]:0',
+    listen: '[::1]:0,unix:/run/orb8.sock',
+    webConfigFile: 'web.yml',
     collectIntervalMs: '1m30s',
     nodeName: 'node-7',
     kubernetes: 'off',
@@ -65,7 +84,26 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     pinPath: '/sys/fs/bpf/orb8',
     pinGroup: '65534',
     logLevel: 'silent',
+    otlpEndpoint: 'http://collector:4317',
+    otlpProtocol: 'grpc',
+    otlpHeaders: 'authorization=Bearer%20a',
+    otlpInsecure: 'true',
+    otlpCertificate: '/ca.pem',
+    otlpClientCertificate: '/client.pem',
+    otlpClientKey: '/client.key',
+    otlpCompression: 'gzip',
+    otlpTimeoutMs: '0',
+    otlpTemporality: 'delta',
+    otlpHistogramAggregation: 'explicit_bucket_histogram',
+    exportIntervalMs: '100',
+    exportTimeoutMs: '0',
+    resourceAttributes: 'k8s.cluster.name=a%2Cb',
+    serviceName: 'orb8-b',
+    metricsExporter: 'none',
+    otelDisabled: 'true',
   }
+  // Of these there is one value; others are refused.
+  const fixed: ReadonlySet<string> = new Set(['otlpProtocol', 'otlpHistogramAggregation'])
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [setting, values[key as keyof Config]] as const)
   const byFlag = (await loadConfig({ env: {}, argv: entries.map(([{ flag }, value]) => `${flag}=${value}`) })).config
   const byVariable = await loadConfig({ argv: [], env: Object.fromEntries(entries.map(([{ variable }, value]) => [variable, value])) })
@@ -75,7 +113,7 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
   t.strictSame(inFile, byFlag)
   t.strictSame(byVariable.warnings, [])
   const { config } = await loadConfig(NOTHING)
-  for (const key of Object.keys(config) as (keyof Config)[]) t.notSame(byFlag[key], config[key], key)
+  for (const key of Object.keys(config) as (keyof Config)[]) if (!fixed.has(key)) t.notSame(byFlag[key], config[key], key)
 })
 
 t.test('the file also takes native numbers, lists and maps', async (t) => {
@@ -94,6 +132,23 @@ t.test('the file also takes native numbers, lists and maps', async (t) => {
   )
 })
 
+t.test('the variable of metrics alone wins over the one of all signals, whose value is then not looked at', async (t) => {
+  const env = {
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+    OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'GRPC',
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'https://all:4318',
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'metrics:4317',
+    OTEL_EXPORTER_OTLP_HEADERS: 'a=1,b=2',
+    OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'c=3',
+    OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+    OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: '',
+  }
+  const { config } = await loadConfig({ argv: [], env })
+  t.match(config, { otlpProtocol: 'grpc', otlpEndpoint: { address: 'metrics:4317' }, otlpCompression: 'gzip' })
+  t.strictSame(config.otlpHeaders, [['c', '3']])
+  t.equal((await loadConfig({ argv: ['--otel-exporter-otlp-endpoint=flag:1'], env })).config.otlpEndpoint?.address, 'flag:1')
+})
+
 t.test('an empty variable is unset', async (t) => {
   const env = Object.fromEntries(ALL_SETTINGS.map(({ variable }) => [variable, '']))
   t.strictSame((await loadConfig({ argv: [], env })).config, (await loadConfig(NOTHING)).config)
@@ -105,7 +160,7 @@ t.test('a value that is not used is not looked at', async (t) => {
 
 t.test('the config cannot be changed, however deep', async (t) => {
   const { config } = await loadConfig({ argv: ['--cidrs=a=10.0.0.0/8'], env: {} })
-  for (const part of [config, config.listen, config.flowLabels, config.cidrs, config.cidrs[0], config.cidrs[0]?.prefix])
+  for (const part of [config, config.listen, config.listen[0], config.flowLabels, config.cidrs, config.cidrs[0], config.cidrs[0]?.prefix])
     t.ok(Object.isFrozen(part))
 })
 
@@ -156,7 +211,9 @@ const WRONG: readonly (readonly [Wrong, readonly string[]])[] = [
   [flags('--listen=9091'), ['--listen', '"9091"', 'HOST:PORT']],
   [flags('--listen', ':70000'), ['--listen', '":70000"', '0 to 65535']],
   [flags('--listen=::1:80'), ['--listen', '"::1:80"', 'brackets']],
-  [inEnv('ORB8_LISTEN', 'unix:/run/x'), ['ORB8_LISTEN', '"unix:/run/x"', 'HOST:PORT']],
+  [inEnv('ORB8_LISTEN', ':1,unix:run/x'), ['ORB8_LISTEN', '":1,unix:run/x"', 'absolute path', 'unix:/PATH']],
+  [inFile('listen: [":1", 9]\n'), ['a.yaml:listen (line 1)', "[ ':1', 9 ]", 'HOST:PORT']],
+  [inFile('web_config_file: [a]\n'), ['a.yaml:web_config_file (line 1)', "[ 'a' ]", 'exporter-toolkit']],
   [inEnv('ORB8_COLLECT_INTERVAL', '15'), ['ORB8_COLLECT_INTERVAL', '"15"', '1s to 1h']],
   [inEnv('ORB8_COLLECT_INTERVAL', '2h'), ['ORB8_COLLECT_INTERVAL', '"2h"', '1s to 1h']],
   [inFile('collect_interval: 15\n'), ['a.yaml:collect_interval (line 1)', '15', '1s to 1h']],
@@ -180,6 +237,14 @@ const WRONG: readonly (readonly [Wrong, readonly string[]])[] = [
   [inFile('cidrs:\n  corp: 300.0.0.0/8\n'), ['a.yaml:cidrs (line 1)', '"300.0.0.0/8"', 'name=cidr']],
   [flags('--log-level=loud'), ['--log-level', '"loud"', 'trace, debug, info']],
   [inFile('log_level: [info]\n'), ['a.yaml:log_level (line 1)', "[ 'info' ]", 'trace, debug, info']],
+  [inEnv('OTEL_EXPORTER_OTLP_ENDPOINT', 'ftp://a:1'), ['OTEL_EXPORTER_OTLP_ENDPOINT', '"ftp://a:1"', 'https://HOST:PORT']],
+  [inEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'http/protobuf'), ['OTEL_EXPORTER_OTLP_PROTOCOL', '"http/protobuf"', 'grpc', '4317']],
+  [inEnv('OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', 'http/json'), ['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', '"http/json"', 'grpc']],
+  [inEnv('OTEL_EXPORTER_OTLP_HEADERS', 'authorization'), ['OTEL_EXPORTER_OTLP_HEADERS', '***', 'key=value']],
+  [inEnv('OTEL_EXPORTER_OTLP_METRICS_TIMEOUT', '10s'), ['OTEL_EXPORTER_OTLP_METRICS_TIMEOUT', '"10s"', 'milliseconds']],
+  [inEnv('OTEL_METRIC_EXPORT_INTERVAL', '99'), ['OTEL_METRIC_EXPORT_INTERVAL', '"99"', '100 to 86400000']],
+  [inEnv('OTEL_METRICS_EXPORTER', 'console'), ['OTEL_METRICS_EXPORTER', '"console"', 'prometheus']],
+  [inFile('otel_resource_attributes: [a]\n'), ['a.yaml:otel_resource_attributes (line 1)', 'key=value']],
   [flags('--lisen=:1'), ['--lisen', 'did you mean --listen?']],
   [flags('--colour=red'), ['--colour', '--help']],
   [flags('--listen'), ['--listen', 'HOST:PORT']],

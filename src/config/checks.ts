@@ -87,11 +87,23 @@ export const noneOrPath: Check<string | undefined> = none(
 
 export const noneOrWhole = (least: number, most: number): Check<number | undefined> => none(whole(least, most))
 
-export const listen: Check<Listen> = z.pipe(text, reader(parseListen))
-
 const commaList = z.pipe(
   text,
   z.transform((list: string) => list.split(',').map((item) => item.trim())),
+)
+
+export const listen: Check<readonly Listen[]> = z.pipe(
+  z.union([commaList, z.array(z.string())], { error: 'is not text' }),
+  reader((list: string[]) => parseListen(list)),
+)
+
+/** A path, also one from the working directory; an empty text is none. Not looked up. */
+export const optionalPath: Check<string | undefined> = z.pipe(
+  text.check(
+    z.refine((path) => !path.includes('\0'), { error: 'is not a path' }),
+    z.maxLength(4095, { error: 'is too long for a path' }),
+  ),
+  z.transform((path: string) => (path === '' ? undefined : path)),
 )
 
 export const flowLabels: Check<readonly FlowLabelName[]> = z.pipe(

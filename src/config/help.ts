@@ -17,8 +17,8 @@ function wrapped(text: string, indent: number): string {
 /** Every setting with its flag, variable, key in the file, default and meaning. */
 export function settingsHelp(): string {
   const entries = ALL_SETTINGS.map(
-    ({ flag, placeholder, variable, fileKey, fallback, fallbackShown, help }) =>
-      `  ${flag}=${placeholder}\n${wrapped(`${variable}, in the file ${fileKey}; default: ${fallbackShown ?? fallback}`, 6)}${wrapped(help, 6)}`,
+    ({ flag, placeholder, variable, specific, fileKey, fallback, fallbackShown, help }) =>
+      `  ${flag}=${placeholder}\n${wrapped(`${specific === undefined ? '' : `${specific} or `}${variable}, in the file ${fileKey}; default: ${fallbackShown ?? fallback}`, 6)}${wrapped(help, 6)}`,
   )
   const file = `  --config=FILE\n${wrapped('A YAML file of settings.', 6)}`
   const order = wrapped('A flag wins over the environment, that over the file, that over the default. An empty variable is unset.', 0)

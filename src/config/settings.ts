@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import {
   absolutePath,
   autoOrPath,
-  type Check,
   duration,
   flowLabels,
   listen,
@@ -11,30 +10,15 @@ import {
   networks,
   noneOrPath,
   noneOrWhole,
+  optionalPath,
   pathList,
   whole,
   words,
   yesOrNo,
 } from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
-
-export interface Setting<T = unknown> {
-  readonly flag: `--${string}`
-  readonly variable: string
-  readonly fileKey: string
-  /** What stands for the value in --help. */
-  readonly placeholder: string
-  readonly check: Check<T>
-  /** As somebody would write it: it goes through the same check. */
-  readonly fallback: string
-  /** In place of the fallback in --help and the README, where that differs from host to host. */
-  readonly fallbackShown?: string
-  /** What is allowed, for the error's line. */
-  readonly allowed: string
-  readonly help: string
-  /** The value never appears in an error or a log. */
-  readonly secret?: true
-}
+import { OTLP_SETTINGS } from './otlp-settings.ts'
+import type { Setting } from './setting.ts'
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const SECOND = 1000
@@ -45,11 +29,22 @@ export const SETTINGS = {
     flag: '--listen',
     variable: 'ORB8_LISTEN',
     fileKey: 'listen',
-    placeholder: 'HOST:PORT',
+    placeholder: 'LIST',
     check: listen,
     fallback: ':9091',
-    allowed: 'HOST:PORT or :PORT, an IPv6 address in brackets, ports 0 to 65535',
-    help: 'Address of the HTTP server; no host means every address, IPv6 stands in brackets, port 0 picks a free one and logs it.',
+    allowed: 'a comma list of HOST:PORT, :PORT or unix:/PATH, at most 16, an IPv6 address in brackets, ports 0 to 65535',
+    help: 'Addresses of the HTTP server, HOST:PORT or unix:/PATH, with commas between; no host means every address, IPv6 stands in brackets, port 0 picks a free one and logs it.',
+  },
+  webConfigFile: {
+    flag: '--web-config-file',
+    variable: 'ORB8_WEB_CONFIG_FILE',
+    fileKey: 'web_config_file',
+    placeholder: 'PATH',
+    check: optionalPath,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: "the path of a web configuration file in the format of Prometheus' exporter-toolkit",
+    help: "TLS, client certificates, basic auth, headers and a rate limit for the HTTP server: a file in the format of Prometheus' exporter-toolkit.",
   },
   collectIntervalMs: {
     flag: '--collect-interval',
@@ -237,6 +232,7 @@ export const SETTINGS = {
     allowed: LEVELS.join(', '),
     help: `One of ${LEVELS.join(', ')}; logs go to stderr, one JSON line an event.`,
   },
+  ...OTLP_SETTINGS,
 } as const satisfies Record<string, Setting>
 
 /** In the order of --help. */

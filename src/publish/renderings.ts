@@ -3,7 +3,7 @@
 
 /**
  * Bytes that slow readers may hold back, all renderings together: two whole scrapes of 100,000 lines uncompressed. Beyond it
- * who lags most is cut off.
+ * who holds pages back and has not moved for longest is cut off.
  */
 const BUDGET_BYTES = 64 * 1024 * 1024
 
@@ -73,19 +73,21 @@ export class Renderings {
   #spend(): number {
     for (;;) {
       let held = 0
-      let most: Rendering | undefined
+      let stillest: SharedReader | undefined
       for (const rendering of this.#live) {
         if (rendering.readers.size === 0) {
           this.#live.delete(rendering)
           continue
         }
         held += rendering.heldBytes
-        if (most === undefined || rendering.heldBytes > most.heldBytes) most = rendering
+        const last = rendering.stillest()
+        if (last !== undefined && (stillest === undefined || last.moved < stillest.moved)) stillest = last
       }
-      if (held <= this.#budgetBytes || most === undefined) return held
+      if (held <= this.#budgetBytes || stillest === undefined) return held
       // The only download there is, with nobody behind: it goes on, whatever its size.
-      if (this.#live.size === 1 && most.pageCount <= 1) return held
-      if (!most.cutLast()) return held
+      const [only, ...others] = this.#live
+      if (others.length === 0 && only !== undefined && only.pageCount <= 1) return held
+      stillest.cut()
     }
   }
 }
@@ -174,18 +176,25 @@ class Rendering {
     this.#source.return(undefined).catch(() => undefined)
   }
 
-  /** Cuts off whoever still holds the first page. False where nobody does. */
-  cutLast(): boolean {
-    const last = [...this.readers].filter((reader) => reader.passed <= this.#first)
-    for (const reader of last) reader.cut()
-    return last.length > 0
+  /** Of those who still hold the first page, who has not moved for longest. */
+  stillest(): SharedReader | undefined {
+    let found: SharedReader | undefined
+    for (const reader of this.readers) {
+      if (reader.passed <= this.#first && (found === undefined || reader.moved < found.moved)) found = reader
+    }
+    return found
   }
 }
+
+/** Of all readers' moves, in their order. */
+let moves = 0
 
 class SharedReader implements Reader {
   readonly #rendering: Rendering
   /** Pages sent. */
   passed = 0
+  /** When it last came or was done with a page, in moves of all. */
+  moved = ++moves
   #holding = false
   #left = false
   readonly #onCut: () => void
@@ -200,6 +209,7 @@ class SharedReader implements Reader {
       this.#holding = false
       this.#rendering.release(this.passed, this.passed + 1, false)
       this.passed++
+      this.moved = ++moves
     }
     const page = this.#left ? undefined : await this.#rendering.page(this.passed)
     if (this.#left || page === undefined) {

@@ -2,6 +2,7 @@
 // how a collection is made.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setImmediate } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import type { Snapshot } from '../model.ts'
 import { type After, Late, realAfter, Waits } from './deadline.ts'
 import { gzip } from './gzip.ts'
@@ -9,7 +10,8 @@ import { chooseFormat, wantsGzip } from './negotiate.ts'
 import { PagePool } from './page-pool.ts'
 import { type Reader, Renderings, type Source } from './renderings.ts'
 import { sendText } from './reply.ts'
-import { encode, type Family, type Format } from './text.ts'
+import { encode, type Family, type Format, PAGE_BYTES } from './text.ts'
+import { Turns } from './turns.ts'
 
 export interface ScrapesOptions {
   /** A snapshot of a collection that began after this call; equal promises for all who share it. */
@@ -34,6 +36,12 @@ const MARGIN = { part: 0.1, ms: 500 }
 /** A download in which nothing has moved for so long is dead or hostile: every piece is small and one is under way at a time. */
 const STALL_MS = 15_000
 
+/** Bytes of a page that are encrypted at a time: each download has a copy of its own of these, for as long as its reader takes. */
+const ENCRYPTED_BYTES = 32 * 1024
+
+/** Handed to sockets in one turn of the event loop: it takes in one new connection a turn, which else waits for a page to each download. */
+const TURN_BYTES = PAGE_BYTES
+
 /** Scrapes that wait or download at once; more than connections allow only with pipelining. */
 const MAX_SCRAPES = 1024
 
@@ -42,6 +50,7 @@ export class Scrapes {
   readonly #after: After
   readonly #waits: Waits
   readonly #pool = new PagePool()
+  readonly #turns = new Turns(TURN_BYTES)
   readonly #renderings = new Renderings({ recycle: (page) => this.#pool.give(page) })
   #running = 0
 
@@ -101,14 +110,15 @@ export class Scrapes {
     // Only now: what fails before the first page still gets an answer that says so.
     response.writeHead(200, headers)
     for (; page !== undefined; page = await reader.next()) {
-      if (!(await this.#write(response, page, gone))) return
+      for (const piece of piecesOf(page, response)) if (!(await this.#write(response, piece, gone))) return
     }
     response.end()
   }
 
   /** Resolves when the kernel has the bytes: true, or the scraper is gone or has stalled and is cut off: false. */
-  #write(response: ServerResponse, page: Buffer, gone: AbortSignal): Promise<boolean> {
-    if (gone.aborted) return Promise.resolve(false)
+  async #write(response: ServerResponse, page: Buffer, gone: AbortSignal): Promise<boolean> {
+    await this.#turns.take(page.length)
+    if (gone.aborted) return false
     return new Promise((resolve) => {
       const finish = (sent: boolean): void => {
         cancel()
@@ -141,6 +151,11 @@ export class Scrapes {
       await setImmediate()
     }
   }
+}
+
+function* piecesOf(page: Buffer, { req }: ServerResponse): Generator<Buffer> {
+  const bytes = req.socket instanceof TLSSocket ? ENCRYPTED_BYTES : page.length
+  for (let at = 0; at < page.length; at += bytes) yield page.subarray(at, at + bytes)
 }
 
 function textOf(header: string | string[] | undefined): string | undefined {

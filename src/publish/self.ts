@@ -4,7 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { SELF } from '../metrics.ts'
 import type { Attribution, Metric } from '../model.ts'
 import { type ClusterNumbers, createClusterNumbers } from './cluster-numbers.ts'
-import { type Lag, watchLoop } from './loop-lag.ts'
+import { type Lag, type LoopLag, watchLoop } from './loop-lag.ts'
 import type { Family, Sample } from './text.ts'
 
 /** Gauges named like counters, which promtool refuses; the ones by type stay. */
@@ -34,6 +34,7 @@ const STAGE_BUCKETS = [0.0001, 0.001, 0.005, 0.02, 0.1, 0.5, 2.5, 10]
 export type Stage = 'walk' | 'drain' | 'resolve' | 'commit' | 'snapshot'
 
 const UNTRACKED = ['limit', 'memory'] as const
+const EXPORT_RESULTS = ['success', 'failure'] as const
 const METHODS = ['cgroup', 'pod_ip', 'host', 'none'] as const satisfies readonly Attribution[]
 
 export interface SelfInfo {
@@ -68,7 +69,11 @@ export interface Self {
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
   readonly kubernetes: ClusterNumbers
+  otlpExported(result: (typeof EXPORT_RESULTS)[number]): void
+  /** For /metrics: the delay of the event loop is that since the last call. */
   families(): Promise<Family[]>
+  /** The same for the push, with a delay of its own: neither takes what the other is to see. */
+  pushFamilies(): Promise<Family[]>
 }
 
 export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
@@ -99,13 +104,22 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
   const collectorUp = gauge(SELF.collectorUp)
   const collectorErrors = new Counter(definition(SELF.collectorErrors))
   const kubernetes = createClusterNumbers(registry)
+  const otlpExports = new Counter(definition(SELF.otlpExports))
   for (const reason of UNTRACKED) socketsUntracked.set(0, { reason })
   for (const method of METHODS) attributedBytes.set(0, { method })
+  for (const result of EXPORT_RESULTS) otlpExports.inc({ result }, 0)
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS })
-  for (const name of MISNAMED) registry.removeSingleMetric(name)
-  const setLoopLag = loopLag(registry)
+  for (const name of [...MISNAMED, ...Object.keys(LOOP_LAG).map(lagName)]) registry.removeSingleMetric(name)
 
+  const loop = watchLoop()
+  const scraped = lagReader(loop)
+  let pushed: (() => Family[]) | undefined
   const units = new Map(Object.values<Metric>(SELF).map(({ name, unit }) => [name, unit]))
+  // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
+  const families = async (lag: readonly Family[]): Promise<Family[]> => {
+    const metrics = await registry.getMetricsAsJSON()
+    return [...metrics.map((metric) => toFamily(metric, units)), ...lag]
+  }
   return {
     programLoaded: (program, loaded) => programLoaded.set({ program }, loaded ? 1 : 0),
     loadSeconds: (seconds) => loadSeconds.set(seconds),
@@ -139,28 +153,30 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectorErrors.inc({ collector, reason })
     },
     kubernetes,
-    // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
-    async families() {
-      setLoopLag()
-      return (await registry.getMetricsAsJSON()).map((metric) => toFamily(metric, units))
+    otlpExported: (result) => otlpExports.inc({ result }),
+    families: () => families(scraped()),
+    pushFamilies() {
+      pushed ??= lagReader(loop)
+      return families(pushed())
     },
   }
 }
 
-/** In place of prom-client's. What is returned sets them. */
-function loopLag(registry: Registry): () => void {
-  const loop = watchLoop()
+/** In place of prom-client's, for one reader: where nothing was measured since it last read, what it read then. */
+function lagReader(loop: LoopLag): () => Family[] {
+  const read = loop.open()
+  let last: Readonly<Partial<Lag>> = {}
   const parts = Object.keys(LOOP_LAG) as (keyof Lag)[]
-  const gauges = parts.map((part) => {
-    const name = `nodejs_eventloop_lag_${part}_seconds`
-    registry.removeSingleMetric(name)
-    return { part, gauge: new Gauge({ name, help: LOOP_LAG[part], registers: [registry] }) }
-  })
   return () => {
-    const lag = loop.read()
-    if (lag !== undefined) for (const { part, gauge } of gauges) gauge.set(lag[part])
+    last = read() ?? last
+    return parts.map((part): Family => {
+      const samples = [{ suffix: '', labels: {}, value: last[part] ?? 0 }]
+      return { name: lagName(part), help: LOOP_LAG[part], type: 'gauge', unit: '', samples }
+    })
   }
 }
+
+const lagName = (part: string): string => `nodejs_eventloop_lag_${part}_seconds`
 
 type Labels = Readonly<Record<string, string>>
 

@@ -90,6 +90,8 @@ export interface Store {
   commit(nowMs: number): Promise<void>
   /** The map of the last committed drain has been emptied. */
   emptied(): void
+  /** End of the last committed collection, ms since the epoch. */
+  collectedMs(): number
   /** A copy of all series as they were committed. `nowMs`: end of that collection, ms since the epoch. */
   snapshot(nowMs: number): Snapshot
   /** As of the last commit; not to be called within a drain. */
@@ -219,6 +221,7 @@ export function createStore(options: StoreOptions): Store {
 
     commit,
     emptied: () => ledger.empty(),
+    collectedMs: () => ledger.collectedMs,
 
     snapshot(nowMs) {
       if (phase !== 'between') throw new Error('nothing can be shown before it is committed')

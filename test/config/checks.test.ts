@@ -9,6 +9,7 @@ import {
   listen,
   name,
   networks,
+  optionalPath,
   pathList,
   whole,
   words,
@@ -49,6 +50,10 @@ t.test('words, names and paths', async (t) => {
   t.equal(read(autoOrPath, '/sys/fs/cgroup'), '/sys/fs/cgroup')
   for (const input of ['sys/fs/cgroup', 'AUTO', '', '/a\0b']) t.equal(read(autoOrPath, input), '!is not an absolute path')
   t.equal(read(autoOrPath, `/${'x'.repeat(5000)}`), '!is too long for a path')
+  t.equal(read(optionalPath, 'web.yml'), 'web.yml')
+  t.equal(read(optionalPath, ''), undefined)
+  t.equal(read(optionalPath, 'a\0b'), '!is not a path')
+  t.equal(read(optionalPath, 'x'.repeat(5000)), '!is too long for a path')
 })
 
 t.test('yes or no comes as text, or native from a file', async (t) => {
@@ -69,6 +74,9 @@ t.test('paths alone and in a list', async (t) => {
 })
 
 t.test('lists come as text, or native from a file', async (t) => {
+  t.strictSame(read(listen, ':1, unix:/a'), [{ host: '', port: 1 }, { path: '/a' }])
+  t.strictSame(read(listen, [':1', 'unix:/a']), [{ host: '', port: 1 }, { path: '/a' }])
+  t.equal(read(listen, 5), '!is not text')
   t.strictSame(read(flowLabels, 'port, role'), ['role', 'port'])
   t.strictSame(read(flowLabels, ['port', 'role']), ['role', 'port'])
   t.equal(read(flowLabels, 5), '!is not a list of labels')

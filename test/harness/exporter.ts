@@ -1,5 +1,6 @@
 // The exporter as a user starts it: the built command, its port from its log, scraped over HTTP, ended by SIGTERM.
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
+import { get as getSecurely } from 'node:https'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Child, type Ended, until, within } from './child.ts'
@@ -17,6 +18,13 @@ export interface ExporterOptions {
   readonly wrapper?: readonly string[]
   /** In place of the built command. */
   readonly program?: string
+  /** How this end asks where there is TLS or a password. */
+  readonly visitor?: Visitor
+}
+
+export interface Visitor {
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string }
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Answer {
@@ -68,10 +76,12 @@ export class Exporter {
   readonly #child: Child
   /** Has it been killed? */
   dead = false
+  readonly #visitor: Visitor
   readonly port: number
 
-  private constructor(child: Child, port: number) {
+  private constructor(child: Child, port: number, visitor: Visitor) {
     this.#child = child
+    this.#visitor = visitor
     this.port = port
   }
 
@@ -89,7 +99,7 @@ export class Exporter {
       port = portIn(child.stderr)
       return port > 0
     })
-    const exporter = new Exporter(child, port)
+    const exporter = new Exporter(child, port, options.visitor ?? {})
     await until('/readyz', async () => {
       if (over !== undefined) throw new Error(`the exporter ended with ${over.code}: ${lastWords()}`)
       return (await exporter.get('/readyz')).status === 200
@@ -107,7 +117,9 @@ export class Exporter {
 
   get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
     const answer = new Promise<Answer>((resolve, reject) => {
-      const request = get({ host: '127.0.0.1', port: this.port, path, headers, agent: false }, (response) => {
+      const { tls, headers: own } = this.#visitor
+      const options = { host: '127.0.0.1', port: this.port, path, headers: { ...own, ...headers }, agent: false }
+      const answered = (response: IncomingMessage): void => {
         const parts: Buffer[] = []
         response.on('data', (part: Buffer) => parts.push(part))
         response.on('error', reject)
@@ -118,7 +130,8 @@ export class Exporter {
             body: Buffer.concat(parts).toString('utf8'),
           }),
         )
-      })
+      }
+      const request = tls === undefined ? get(options, answered) : getSecurely({ ...options, ...tls }, answered)
       request.on('error', reject)
     })
     return within(answer, `GET ${path}`)

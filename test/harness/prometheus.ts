@@ -51,6 +51,8 @@ export async function freePort(): Promise<number> {
 }
 
 export interface PrometheusOptions {
+  /** Job name to what else its scrape_config has. */
+  readonly scrape?: Readonly<Record<string, object>>
   /** A folder with blocks, in place of an empty one. */
   readonly storage?: string
   /** Paths of rule files, evaluated as often as targets are scraped. */
@@ -77,13 +79,18 @@ export class Prometheus {
   static async start(
     undo: Undo,
     targets: Readonly<Record<string, number>>,
-    { storage, rules = [], alertmanagers = [], intervalS = SCRAPE_INTERVAL_S }: PrometheusOptions = {},
+    { storage, rules = [], alertmanagers = [], intervalS = SCRAPE_INTERVAL_S, scrape = {} }: PrometheusOptions = {},
   ): Promise<Prometheus> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-prometheus-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     undo.add({ gently: remove, atOnce: remove })
     const at = (...ports: number[]) => [{ targets: ports.map((port) => `127.0.0.1:${port}`) }]
-    const jobs = Object.entries(targets).map(([name, port]) => ({ job_name: name, honor_labels: true, static_configs: at(port) }))
+    const jobs = Object.entries(targets).map(([name, port]) => ({
+      job_name: name,
+      honor_labels: true,
+      static_configs: at(port),
+      ...scrape[name],
+    }))
     const interval = `${intervalS * 1000}ms`
     // JSON is YAML.
     writeFileSync(

@@ -65,7 +65,7 @@ t.test('the landing page carries a strict policy', async (t) => {
 })
 
 t.test('port 0 picks a port, an empty host takes every address', async (t) => {
-  const server = await serve(t, { listen: { host: '', port: 0 } })
+  const server = await serve(t, { listen: [{ host: '', port: 0 }] })
   t.ok(server.port > 0)
   t.equal((await ask(server, '/healthz')).status, 200)
 })
@@ -76,14 +76,16 @@ t.test('an address that cannot be had is one clear error', async (t) => {
   await new Promise((resolve) => taken.once('listening', resolve))
   const address = taken.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const error = await serve(t, { listen: { host: '127.0.0.1', port } }).catch((error: unknown) => error)
+  const error = await serve(t, { listen: [{ host: '127.0.0.1', port }] }).catch((error: unknown) => error)
   t.ok(error instanceof Orb8Error)
   t.match(error, {
-    message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE (another process listens there: end it, or choose another port with ORB8_LISTEN)`,
+    message: `cannot listen on 127.0.0.1:${port}: EADDRINUSE (another process listens there: end it, or choose another address with ORB8_LISTEN)`,
     exitCode: 1,
   })
-  await t.rejects(serve(t, { listen: { host: '203.0.113.1', port: 0 } }), { message: /^cannot listen on 203\.0\.113\.1:0: EADDRNOTAVAIL / })
-  await t.rejects(serve(t, { listen: { host: '2001:db8::1', port: 0 } }), { message: /^cannot listen on \[2001:db8::1\]:0: E/ })
+  await t.rejects(serve(t, { listen: [{ host: '203.0.113.1', port: 0 }] }), {
+    message: /^cannot listen on 203\.0\.113\.1:0: EADDRNOTAVAIL /,
+  })
+  await t.rejects(serve(t, { listen: [{ host: '2001:db8::1', port: 0 }] }), { message: /^cannot listen on \[2001:db8::1\]:0: E/ })
 })
 
 t.test('pipelined requests are answered in order', async (t) => {

@@ -125,7 +125,7 @@ t.test('an error of the source comes to all its readers, none takes the end for 
   t.equal(renderings.heldBytes, 0)
 })
 
-t.test('beyond the budget who lags most is cut off, who reads goes on', async (t) => {
+t.test('beyond the budget who holds pages back is cut off, who reads goes on', async (t) => {
   const renderings = new Renderings({ budgetBytes: 10e6 })
   const { source } = counted(20, { pageBytes: 1e6 })
   const snapshot = {}
@@ -153,6 +153,22 @@ t.test('stalled readers of many snapshots stay within the budget, the oldest go 
   )
   t.ok(cut.length > 30 && cut.length < 40)
   t.same(await readAll(renderings.open({}, 'text', source, ignore)), ALL)
+})
+
+t.test('one who stalls is cut off before one who only just came, though both hold the same page', async (t) => {
+  const renderings = new Renderings({ budgetBytes: 10e6 })
+  const { source } = counted(20, { pageBytes: 1e6 })
+  const [shared, cut]: [object, string[]] = [{}, []]
+  const open = (of: object, name: string): Reader => renderings.open(of, 'text', source, () => cut.push(name))
+  for (const name of ['stalled', 'stalled too']) await open(shared, name).next()
+  for (let index = 0; index < 6; index++) await open({}, `other ${index}`).next()
+  const newcomer = open(shared, 'newcomer')
+  await newcomer.next()
+  t.same(cut, [])
+  await open({}, 'last').next()
+  t.same(cut, ['stalled', 'stalled too', 'other 0'])
+  t.same(await readAll(newcomer), ALL.slice(1))
+  t.notOk(cut.includes('newcomer'))
 })
 
 t.test('a lone reader is not cut off, however large its pages are', async (t) => {

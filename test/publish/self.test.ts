@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { SELF } from '../../src/metrics.ts'
 import { createSelf, type Self } from '../../src/publish/self.ts'
-import { encode, type Format } from '../../src/publish/text.ts'
+import { encode, type Family, type Format } from '../../src/publish/text.ts'
 import { type ReadFamily, readOpenMetrics, readPrometheus } from './exposition.ts'
 
 const self = createSelf({ version: '1.2.3', libbpfVersion: '1.1' })
@@ -141,6 +141,19 @@ t.test('process and event-loop metrics are there, without gauges named like coun
     t.equal(families.get(`nodejs_eventloop_lag_${part}_seconds`)?.samples.length, 1, part)
   }
   for (const { name, type } of families.values()) t.equal(name.endsWith('_total'), type === 'counter', name)
+})
+
+t.test('the push takes nothing of the delays that a scrape is to see', async (t) => {
+  const one = createSelf({ version: '1', libbpfVersion: '1' })
+  const longest = (families: readonly Family[]): unknown =>
+    families.find(({ name }) => name === 'nodejs_eventloop_lag_max_seconds')?.samples[0]?.value
+  await one.pushFamilies()
+  for (const end = performance.now() + 200; performance.now() < end; );
+  await setTimeout(100)
+  t.ok(Number(longest(await one.pushFamilies())) > 0.15)
+  await setTimeout(100)
+  t.ok(Number(longest(await one.pushFamilies())) < 0.15, 'it has a window of its own')
+  t.ok(Number(longest(await one.families())) > 0.15)
 })
 
 t.test('promtool has no complaint', async (t) => {

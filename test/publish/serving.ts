@@ -9,9 +9,14 @@ import { manyFlows } from './snapshots.ts'
 export const SMALL = manyFlows(3)
 const OK = { ok: true, reason: 'ok' }
 
-export async function serve(t: Test, options: Partial<ServerOptions> = {}): Promise<Server> {
+/** With the port of its first address. */
+export interface Served extends Server {
+  readonly port: number
+}
+
+export async function serve(t: Test, options: Partial<ServerOptions> = {}): Promise<Served> {
   const server = await createServer({
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: [{ host: '127.0.0.1', port: 0 }],
     scrape: async () => SMALL,
     latest: () => SMALL,
     self: { families: async () => [] },
@@ -22,8 +27,10 @@ export async function serve(t: Test, options: Partial<ServerOptions> = {}): Prom
     ...options,
   })
   t.teardown(() => server.close(0))
-  return server
+  return { ...server, port: portOf(server.addresses[0]) }
 }
+
+export const portOf = (address = ''): number => Number(/:(\d+)$/.exec(address)?.[1] ?? 0)
 
 export interface Answer {
   readonly status: number
@@ -37,7 +44,7 @@ export interface Ask {
   readonly agent?: Agent
 }
 
-export function ask({ port }: Server, path: string, { method = 'GET', headers = {}, agent }: Ask = {}): Promise<Answer> {
+export function ask({ port }: Pick<Served, 'port'>, path: string, { method = 'GET', headers = {}, agent }: Ask = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const own = agent ?? new Agent()
     const asked = request({ host: '127.0.0.1', port, path, method, headers, agent: own }, async (response) => {
@@ -56,7 +63,7 @@ export function ask({ port }: Server, path: string, { method = 'GET', headers = 
 }
 
 /** A bare connection. Destroyed with the test. */
-export function dial(t: Test, { port }: Server): Socket {
+export function dial(t: Test, { port }: Pick<Served, 'port'>): Socket {
   const socket = connect({ host: '127.0.0.1', port })
   socket.on('error', () => undefined)
   t.teardown(() => socket.destroy())

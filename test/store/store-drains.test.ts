@@ -31,6 +31,7 @@ t.test('nothing is shown before it is committed, nor added after', async (t) => 
 t.test('the next process shows what was committed before it has collected anything', async (t) => {
   const memory = keptMemory()
   const first = store(memory)
+  t.equal(first.collectedMs(), 1000, 'nothing yet: when counting began')
   first.begin(9, 1)
   first.add(flow({}, { sentBytes: 7 }))
   await first.commit(3000)
@@ -38,6 +39,7 @@ t.test('the next process shows what was committed before it has collected anythi
   t.same(next.opening, { restored: true, reason: '' })
   t.same(next.drains(), { committed: { number: 9, source: 1 }, emptied: { number: 0, source: 0 } })
   t.equal(next.startMs, 1000)
+  t.equal(next.collectedMs(), 3000)
   t.equal(sent(next.snapshot(4000).flows), 7)
   t.equal(next.stats().attributedBytes.cgroup, 7)
 })

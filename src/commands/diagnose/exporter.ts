@@ -15,7 +15,8 @@ const OWN = /^(?:process_|nodejs_|orb8_(?!flow_(?:bytes|packets)_|container_netw
 const BETWEEN_MS = 1000
 
 export interface ExporterOptions {
-  readonly listen: Address
+  /** The same exporter answers at all of them. */
+  readonly listen: readonly Address[]
   readonly sizes: Sizes
 }
 
@@ -24,8 +25,9 @@ export function exporter({ listen, sizes }: ExporterOptions): Check {
   return {
     name: 'exporter',
     run: async () => {
-      if (listen.port === 0) return [told('not asked: with port 0 only its log tells where it listens')]
-      const address = reachable(listen)
+      const known = listen.find((place) => 'path' in place || place.port !== 0)
+      if (known === undefined) return [told('not asked: with port 0 only its log tells where it listens')]
+      const address = reachable(known)
       let ready: Reply
       try {
         ready = await ask(address, '/readyz')
@@ -77,7 +79,7 @@ function verdict(path: string, { status, lines }: Reply): Finding {
 }
 
 function unreachable(address: Address, code: string): Finding {
-  if (code === 'ECONNREFUSED') return told(`none answers at ${shown(address)}`)
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') return told(`none answers at ${shown(address)}`)
   if (code === 'ECONNRESET' || code.startsWith('HPE_'))
     return told(`what listens at ${shown(address)} speaks no plain HTTP (TLS?): could not look`)
   return warned(`asked at ${shown(address)}: ${code}`, "see the exporter's log, and whether ORB8_LISTEN is as it has it")

@@ -1,10 +1,15 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Address } from '../../../src/commands/diagnose/ask.ts'
+import type { Address, Port } from '../../../src/commands/diagnose/ask.ts'
 import { exporter } from '../../../src/commands/diagnose/exporter.ts'
 import { http, nobody, tcp } from './listening.ts'
 import { page, SIZES } from './page.ts'
 
-const look = (listen: Address) => exporter({ listen, sizes: SIZES }).run()
+const look = (...listen: readonly Address[]) => exporter({ listen, sizes: SIZES }).run()
 
 interface Paths {
   readonly '/readyz'?: readonly [number, string]
@@ -14,7 +19,7 @@ interface Paths {
 
 const metrics = (changes?: Readonly<Record<string, number>>): readonly [number, string] => [200, `${page(changes).join('\n')}\n`]
 
-function running(t: Test, paths: Paths = {}): Promise<Address> {
+function running(t: Test, paths: Paths = {}): Promise<Port> {
   const all: Paths = { '/readyz': [200, 'ok\n'], '/healthz': [200, 'ok\n'], '/metrics': metrics(), ...paths }
   return http(t, ({ url }, response) => {
     const answer = all[url as keyof Paths] ?? [404, '']
@@ -83,7 +88,20 @@ t.test('where the kernel counts runs it looks twice', async (t) => {
 t.test('that none runs is fine', async (t) => {
   const address = await nobody()
   t.strictSame(await look(address), [{ check: 'exporter', status: 'ok', found: `none answers at 127.0.0.1:${address.port}`, remedy: '' }])
+  t.match(await look({ path: '/nowhere/orb8.sock' }), [{ status: 'ok', found: 'none answers at unix:/nowhere/orb8.sock' }])
   t.match(await look({ host: '', port: 0 }), [{ status: 'ok', found: /port 0/ }])
+})
+
+t.test('of several it asks the first that has a place', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'orb8-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'http.sock')
+  const server = createServer((_request, response) => response.end('go_goroutines 8\n')).listen({ path })
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  t.match(await look({ host: '', port: 0 }, { path }, await nobody()), [
+    { status: 'warn', found: `something else answers at unix:${path}` },
+  ])
 })
 
 t.test('something else on its port is a warning', async (t) => {
