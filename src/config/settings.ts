@@ -139,6 +139,16 @@ export const SETTINGS = {
     allowed: 'name=cidr[,name=cidr...], at most 1024, names of letters, digits, dot, dash and underscore',
     help: 'Named networks, name=cidr[,name=cidr...]: the peer_workload of external peers inside them. In the file also a map of name to cidr or list.',
   },
+  nvml: {
+    flag: '--nvml',
+    variable: 'ORB8_NVML',
+    fileKey: 'nvml',
+    placeholder: 'WHEN',
+    check: words(['auto', 'on', 'off']),
+    fallback: 'auto',
+    allowed: 'auto, on or off; in the file in quotes',
+    help: "Read NVIDIA GPUs through the driver's libnvidia-ml: auto where it and a GPU are there, on, or off.",
+  },
   logLevel: {
     flag: '--log-level',
     variable: 'ORB8_LOG_LEVEL',

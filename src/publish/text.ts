@@ -1,6 +1,6 @@
 // Writes families and series tables as Prometheus text 0.0.4 or OpenMetrics 1.0.0, page by page. Knows both formats to the
 // letter; nothing of HTTP, of compression, or of what the numbers mean.
-import type { SeriesColumn, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
+import type { SampleFamily, SeriesColumn, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
 
 export type Format = 'prometheus' | 'openmetrics'
 
@@ -37,6 +37,7 @@ const NUMBER_BYTES = 26
 export function* encode(snapshot: Snapshot | undefined, families: Iterable<Family>, format: Format, newPage: NewPage): Generator<Buffer> {
   const page = new Page(newPage)
   for (const table of snapshot === undefined ? [] : [snapshot.flows, snapshot.containers]) yield* encodeTable(page, table, format)
+  for (const family of snapshot?.families ?? []) yield* page.write(encodeFamily(withNames(family), format))
   for (const family of families) yield* page.write(encodeFamily(family, format))
   if (format === 'openmetrics') yield* page.write(Buffer.from('# EOF\n'))
   if (page.length > 0) yield page.cut()
@@ -204,7 +205,13 @@ function encodeFamily(family: Family, format: Format): Buffer {
   return Buffer.from(text)
 }
 
-const UNITS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds' }
+function withNames({ metric, samples }: SampleFamily): Family {
+  const named = (labels: readonly string[]): Sample['labels'] =>
+    Object.fromEntries(metric.labels.map((name, index) => [name, labels[index] ?? '']))
+  return { ...metric, samples: samples.map(({ labels, value }) => ({ suffix: '', labels: named(labels), value })) }
+}
+
+const UNITS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds', J: 'joules', W: 'watts', Cel: 'celsius', Hz: 'hertz' }
 
 function openName(family: Pick<Family, 'name' | 'type'>): string {
   return family.type === 'counter' ? family.name.replace(/_total$/, '') : family.name
