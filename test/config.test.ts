@@ -22,6 +22,7 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     seriesIdleMs: 3_600_000,
     flowLabels: 'namespace workload workload_kind role protocol port peer_kind peer_namespace peer_workload peer_zone direction'.split(' '),
     cidrs: [],
+    nvml: 'auto',
     logLevel: 'info',
   })
   t.strictSame(warnings, [])
@@ -50,6 +51,7 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     seriesIdleMs: '30d',
     flowLabels: 'all',
     cidrs: 'corp=10.0.0.0/8,db=2001:db8::/32',
+    nvml: 'off',
     logLevel: 'silent',
   }
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [setting, values[key as keyof Config]] as const)

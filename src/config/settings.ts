@@ -146,7 +146,7 @@ export const SETTINGS = {
     placeholder: 'WHEN',
     check: words(['auto', 'on', 'off']),
     fallback: 'auto',
-    allowed: 'auto, on or off; in the file in quotes',
+    allowed: 'auto, on or off',
     help: "Read NVIDIA GPUs through the driver's libnvidia-ml: auto where it and a GPU are there, on, or off.",
   },
   logLevel: {

@@ -6,13 +6,16 @@ import { Threads } from './threads.ts'
 
 /** NVML's longest text is 96 bytes with its end. */
 const TEXT_BYTES = 96
+/** How long a close waits. */
 const CLOSE_MS = 500
-const CLOSE_STEP_MS = 10
+
+type Call = readonly [name: NvmlFunction, ...args: unknown[]]
 
 export class NvmlCalls {
   readonly #library: NvmlLibrary
   readonly #threads: Threads
   #closed = false
+  #ending: Promise<void> | undefined
 
   constructor(library: NvmlLibrary, threads: number) {
     this.#library = library
@@ -28,19 +31,26 @@ export class NvmlCalls {
     return this.#threads.run(async () => (this.#closed ? UNINITIALIZED : inThread(fn, ...args)))
   }
 
-  /** From now on every call is refused but those of `last`, whose end it waits for. False where a call from before hangs. */
-  async close(last: readonly (readonly [name: NvmlFunction, ...args: unknown[]])[]): Promise<boolean> {
+  /** From now on every call is refused but those of `last`. False where a call hangs: the library is unloaded once that has ended. */
+  async close(last: readonly Call[]): Promise<boolean> {
     this.#closed = true
-    for (let waitedMs = 0; this.#threads.busy > 0; waitedMs += CLOSE_STEP_MS) {
-      if (waitedMs >= CLOSE_MS) return false
-      await new Promise((resolve) => setTimeout(resolve, CLOSE_STEP_MS))
+    this.#ending ??= this.#end(last)
+    const late = Promise.withResolvers<boolean>()
+    const timer = setTimeout(() => late.resolve(false), CLOSE_MS)
+    try {
+      return await Promise.race([this.#ending.then(() => true), late.promise])
+    } finally {
+      clearTimeout(timer)
     }
+  }
+
+  async #end(last: readonly Call[]): Promise<void> {
+    await this.#threads.idle()
     for (const [name, ...args] of last) {
       const fn = this.#library.functions.get(name)
       if (fn !== undefined) await this.#threads.run(() => inThread(fn, ...args))
     }
     this.#library.unload()
-    return true
   }
 
   /** The code; of a function that this driver lacks FUNCTION_NOT_FOUND. */

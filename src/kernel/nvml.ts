@@ -2,7 +2,7 @@
 import koffi from 'koffi'
 import type { Ptr } from './libbpf.ts'
 import { NvmlCalls } from './nvml-calls.ts'
-import { INSUFFICIENT_SIZE, NOT_FOUND, SUCCESS, TIMEOUT } from './nvml-codes.ts'
+import { INSUFFICIENT_SIZE, NOT_FOUND, NvmlError, SUCCESS, TIMEOUT } from './nvml-codes.ts'
 import type { NvmlLibrary, ProcessKind } from './nvml-library.ts'
 import {
   decodeProcesses,
@@ -50,7 +50,6 @@ const FIRST_PROCESSES = 64
 const SAMPLES = 256
 /** Events taken in one go; the rest stays for the next. */
 const MOST_EVENTS = 64
-const RETRIES = 3
 
 /** Every method rejects with NvmlError; one that answers undefined does so where the device or the driver has no such thing. */
 export class Nvml {
@@ -80,7 +79,7 @@ export class Nvml {
     return this.#calls.underWay
   }
 
-  /** False where a call still hangs, for which the library stays loaded; ask again later. Whatever is called from now on is refused. */
+  /** False where a call still hangs: the library stays loaded until it has ended. Whatever is called from now on is refused. */
   close(): Promise<boolean> {
     const events = this.#events === undefined ? [] : [['nvmlEventSetFree', this.#events] as const]
     return this.#calls.close([...events, ['nvmlShutdown']])
@@ -188,24 +187,21 @@ export class Nvml {
     return scaled(await this.#calls.number('nvmlDeviceGetPcieThroughput', device, way), 1000)
   }
 
-  /** Undefined also where the list is longer than anybody reads (4096). */
   async processes(device: NvmlDevice, kind: ProcessKind): Promise<ListedProcess[] | undefined> {
     const list = this.#library.lists.get(kind)
     if (list === undefined) return undefined
+    const deed = `list the ${kind} processes`
     const count = Buffer.alloc(4)
-    for (let room = FIRST_PROCESSES, tries = 0; room <= MOST_PROCESSES && tries < RETRIES; tries++) {
+    for (let room = FIRST_PROCESSES; room <= MOST_PROCESSES; ) {
       const entries = Buffer.alloc(room * PROCESS_BYTES, UNWRITTEN)
       count.writeUInt32LE(room)
       const code = await this.#calls.run(list, device, count, entries)
-      if (code !== INSUFFICIENT_SIZE) {
-        return this.#calls.judge(`list the ${kind} processes`, code)
-          ? decodeProcesses(entries, Math.min(count.readUInt32LE(), room))
-          : undefined
-      }
+      const needed = count.readUInt32LE()
+      if (code !== INSUFFICIENT_SIZE) return this.#calls.judge(deed, code) ? decodeProcesses(entries, Math.min(needed, room)) : undefined
       // Some may come between two calls.
-      room = Math.max(count.readUInt32LE() + FIRST_PROCESSES, 2 * room)
+      room = Math.max(needed + FIRST_PROCESSES, 2 * room)
     }
-    return undefined
+    throw new NvmlError(deed, `more than ${MOST_PROCESSES}`, 'other')
   }
 
   /** What processes used since `sinceUs` (us since the epoch); empty where none did. Undefined also under MIG. */

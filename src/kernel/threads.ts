@@ -8,6 +8,7 @@ export class Threads {
   #free: number
   #busy = 0
   readonly #waiting: (() => void)[] = []
+  readonly #idle: (() => void)[] = []
 
   constructor(most: number) {
     this.#free = most
@@ -16,6 +17,11 @@ export class Threads {
   /** Calls that wait or have begun, and have not ended. */
   get busy(): number {
     return this.#busy
+  }
+
+  /** Resolves when none waits and none runs, which may be never. */
+  async idle(): Promise<void> {
+    if (this.#busy > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   async run<T>(call: () => Promise<T>): Promise<T> {
@@ -29,6 +35,7 @@ export class Threads {
       const next = this.#waiting.shift()
       if (next === undefined) this.#free++
       else next()
+      if (this.#busy === 0) for (const idle of this.#idle.splice(0)) idle()
     }
   }
 }

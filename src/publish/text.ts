@@ -211,7 +211,15 @@ function withNames({ metric, samples }: SampleFamily): Family {
   return { ...metric, samples: samples.map(({ labels, value }) => ({ suffix: '', labels: named(labels), value })) }
 }
 
-const UNITS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds', J: 'joules', W: 'watts', Cel: 'celsius', Hz: 'hertz' }
+const UNITS: Readonly<Record<string, string>> = {
+  1: 'ratio',
+  By: 'bytes',
+  s: 'seconds',
+  J: 'joules',
+  W: 'watts',
+  Cel: 'celsius',
+  Hz: 'hertz',
+}
 
 function openName(family: Pick<Family, 'name' | 'type'>): string {
   return family.type === 'counter' ? family.name.replace(/_total$/, '') : family.name

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCRIPT_BYTES 65536
+#define SCRIPT_BYTES 262144
 #define MAX_DEVICES 16
 #define MAX_MIGS 8
 #define NOT_AVAILABLE UINT64_MAX
