@@ -149,8 +149,8 @@ const rdma = (name: string, unit: string, label: string, help: string): Metric =
 export const RDMA = {
   bytes: rdma('bytes_total', 'By', 'direction', 'Bytes through the port of the RDMA device: egress sent, ingress received.'),
   packets: rdma('packets_total', '{packet}', 'direction', 'Packets through the port of the RDMA device.'),
-  hwCounter: rdma(
-    'hw_counter_total',
+  events: rdma(
+    'events_total',
     '{event}',
     'counter',
     "Congestion and retransmission on the port of the RDMA device, by the kernel's names for its counters.",

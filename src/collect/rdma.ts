@@ -37,7 +37,7 @@ const GAUGES = /^num_|current/i
 export class RdmaCollector {
   readonly #root: string
   readonly #limitMs: number
-  #reading: Promise<RdmaCollected> | undefined
+  #reading: Promise<RdmaCollected | undefined> | undefined
 
   constructor({ root = ROOT, limitMs = LIMIT_MS }: RdmaCollectorOptions = {}) {
     this.#root = root
@@ -50,9 +50,7 @@ export class RdmaCollector {
    */
   async collect(): Promise<RdmaCollected | undefined> {
     if (this.#reading !== undefined) throw new Error('the last reading of RDMA counters has not ended')
-    const devices = await readdir(this.#root).catch(() => undefined)
-    if (devices === undefined || devices.length === 0) return undefined
-    this.#reading = this.#readAll(devices).finally(() => {
+    this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined
     })
     const late = Promise.withResolvers<never>()
@@ -64,7 +62,9 @@ export class RdmaCollector {
     }
   }
 
-  async #readAll(devices: readonly string[]): Promise<RdmaCollected> {
+  async #readAll(): Promise<RdmaCollected | undefined> {
+    const devices = await list(this.#root)
+    if (devices.length === 0) return undefined
     const ports: RdmaPort[] = []
     let unreadable = 0
     for (const device of devices.toSorted()) {

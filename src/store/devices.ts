@@ -91,5 +91,5 @@ function addPort(families: Families, rising: Rising, { device, port, owner, coun
   families.add(RDMA.bytes, [...labels, 'ingress'], rise('ingress bytes', counts.ingressBytes, WRAP_32_WORDS))
   families.add(RDMA.packets, [...labels, 'egress'], rise('egress packets', counts.egressPackets, WRAP_32))
   families.add(RDMA.packets, [...labels, 'ingress'], rise('ingress packets', counts.ingressPackets, WRAP_32))
-  for (const [counter, raw] of counters) families.add(RDMA.hwCounter, [...labels, counter], rise(`counter ${counter}`, raw, WRAP_32))
+  for (const [counter, raw] of counters) families.add(RDMA.events, [...labels, counter], rise(`counter ${counter}`, raw, WRAP_32))
 }
