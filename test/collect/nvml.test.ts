@@ -196,20 +196,35 @@ t.test(
       await until('the device to answer', async () => (await collector.collect())?.samples.length === 2)
       t.strictSame(await uuids(), [['GPU-0', 'GPU-1'], []])
     },
-    { limitMs: 500 },
+    { limitMs: 1500 },
   ),
 )
+
+t.test('a device that is too slow is asked no further', async (t) => {
+  const calls = join(t.testdir({ calls: '' }), 'calls')
+  const body = async (t: Test, { script, collector }: Bench): Promise<void> => {
+    await collector.collect()
+    script.change({ calls, '0.hang_ms': 800 })
+    t.equal((await collector.collect())?.samples.length, 1)
+    await until('its call to end', () => !collector.hangs)
+    const asked = readFileSync(calls, 'utf8').match(/^0 .*$/gm) ?? []
+    t.ok(asked.length >= 1 && asked.length <= 6, asked.join())
+    script.change({ '0.hang_ms': 0 })
+    t.equal((await collector.collect())?.samples.length, 2)
+  }
+  await onGpus({}, body, { limitMs: 1000 })(t)
+})
 
 t.test(
   'a driver that hangs at its start is waited for no longer than a device',
   onGpus(
-    { 'init.hang_ms': 1500 },
+    { 'init.hang_ms': 2500 },
     async (t, { collector }) => {
       await t.rejects(collector.collect(), { name: 'NvmlError', failure: 'timeout' })
       await until('the driver', async () => (await collector.collect().catch(() => undefined)) !== undefined)
       t.equal((await collector.collect())?.samples.length, 2)
     },
-    { limitMs: 200 },
+    { limitMs: 700 },
   ),
 )
 
@@ -278,6 +293,7 @@ t.test('without library, driver or GPU auto is silent and on is not; what came l
     t.equal((await on.collect())?.samples.length, 2)
     script.change({ dead: 9 })
     await t.rejects(auto.collect(), { name: 'NvmlError', failure: 'driver' }, 'what was there once is missed')
+    await t.rejects(auto.collect(), { name: 'NvmlError', failure: 'driver' }, 'also when it is looked for again')
     await Promise.all([auto.close(), on.close()])
   })(t)
 })

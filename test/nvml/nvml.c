@@ -2,6 +2,7 @@
 // read anew at every call: lines of KEY=VALUE, a device's keys beginning with its index. Knows no GPU.
 //
 // driver=VERSION  count=N  init=CODE  dead=CODE (every call answers so)  stride=24|32 (of a process in a list of the third version)
+// calls=FILE: every call about a device is noted there, `INDEX FUNCTION`
 // N.KEY: uuid name minor util total used power temperature energy sm_clock mem_clock tx rx mig xid, as NVML's units have them
 // N.compute, N.graphics, N.mps: PID:BYTES[:GPU_INSTANCE:COMPUTE_INSTANCE],...   N.samples: PID:MICROSECONDS:SM,...
 // N.mig.I.KEY: uuid name gi ci slices megabytes total used   N.hang_ms: a call about the device takes so long
@@ -105,6 +106,17 @@ static int refused(const char *function)
 	return number(key, 0);
 }
 
+static void note(const struct device *device, const char *function)
+{
+	char path[256];
+	FILE *file = lookup("calls", path, sizeof path) ? fopen(path, "a") : NULL;
+
+	if (!file)
+		return;
+	fprintf(file, "%d %s\n", device->index, function);
+	fclose(file);
+}
+
 // What every call about a device begins with: it may hang, and it may fail.
 static int enter(const struct device *device, const char *function)
 {
@@ -117,6 +129,7 @@ static int enter(const struct device *device, const char *function)
 		return INVALID_ARGUMENT;
 	struct device whole = {device->index, -1};
 
+	note(device, function);
 	usleep(number_of(&whole, "hang_ms", 0) * 1000);
 	snprintf(name, sizeof name, "error.%s", function);
 	return number_of(&whole, name, 0);
