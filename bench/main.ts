@@ -1,5 +1,6 @@
 // `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
 import { loadavg } from 'node:os'
+import { TITLE as GPUS, gpus } from './gpus.ts'
 import { TITLE as PAIRED, paired } from './paired.ts'
 import { TITLE as PROGRAMS, programs } from './programs.ts'
 import { render, type Section, write } from './report.ts'
@@ -18,6 +19,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map<string, Bench>([
   ['walk', { title: WALK, run: walk }],
   ['scrapes', { title: SCRAPES, run: scrapes }],
   ['start', { title: START, run: start }],
+  ['gpus', { title: GPUS, run: gpus }],
 ])
 
 const asked = process.argv.slice(2)

@@ -24,6 +24,7 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     cidrs: [],
     pinPath: undefined,
     pinGroup: undefined,
+    nvml: 'auto',
     logLevel: 'info',
   })
   t.strictSame(warnings, [])
@@ -54,6 +55,7 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     cidrs: 'corp=10.0.0.0/8,db=2001:db8::/32',
     pinPath: '/sys/fs/bpf/orb8',
     pinGroup: '65534',
+    nvml: 'off',
     logLevel: 'silent',
   }
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [setting, values[key as keyof Config]] as const)

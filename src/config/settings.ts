@@ -161,6 +161,16 @@ export const SETTINGS = {
     allowed: 'a numeric group id from 0 to 4294967294',
     help: 'Group that may use the pins beside their owner, by its number.',
   },
+  nvml: {
+    flag: '--nvml',
+    variable: 'ORB8_NVML',
+    fileKey: 'nvml',
+    placeholder: 'WHEN',
+    check: words(['auto', 'on', 'off']),
+    fallback: 'auto',
+    allowed: 'auto, on or off',
+    help: "Read NVIDIA GPUs through the driver's libnvidia-ml: auto where it and a GPU are there, on, or off.",
+  },
   logLevel: {
     flag: '--log-level',
     variable: 'ORB8_LOG_LEVEL',
