@@ -1,13 +1,17 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
+import { type Devices, openDevices } from './commands/export/devices.ts'
+import type { Listener } from './commands/export/source.ts'
 import { openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
+import { leaveAtOnce } from './kernel/leave.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
+import { widenPool } from './kernel/pool.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Flow, FlowHealth, Snapshot } from './model.ts'
@@ -25,6 +29,8 @@ import { VERSION } from './version.ts'
 const COLLECTOR = 'flows'
 /** How long a collection that is under way at the end may still take. */
 const LAST_COLLECTION_MS = 3000
+/** Of libuv's pool; half of them for calls to GPUs, which may hang for good. */
+const POOL_THREADS = 8
 /** Interfaces come and go with pods; the trie only has to follow within a minute. */
 const PREFIX_REFRESH_MS = 10_000
 
@@ -47,8 +53,9 @@ export async function runExporter(config: Config, warnings: readonly string[], w
     for (const step of undo.reverse()) await step()
     undo.length = 0
   }
+  let devices: Devices
   try {
-    await start(config, log, undo, world)
+    devices = await start(config, log, undo, world)
   } catch (error) {
     await end()
     throw error
@@ -57,7 +64,7 @@ export async function runExporter(config: Config, warnings: readonly string[], w
     process.once(signal, () => {
       log.info({ signal }, 'ending')
       end().then(
-        () => process.exit(0),
+        () => (devices.hangs ? leaveAtOnce(0) : process.exit(0)),
         (error) => {
           log.error({ err: error }, 'could not end cleanly')
           process.exit(1)
@@ -67,7 +74,8 @@ export async function runExporter(config: Config, warnings: readonly string[], w
   }
 }
 
-async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<void> {
+async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<Devices> {
+  const pool = widenPool(POOL_THREADS)
   returnBigBuffers()
   const pins = openPins(config)
   setLibbpfLog((_level, line) => log.debug({ libbpf: line }))
@@ -104,7 +112,10 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     }),
   ])
 
-  const collect = collection(config, counting, cgroups, self, log, world)
+  const devices = await openDevices(config, { cgroupRoot: root.path, threads: Math.ceil(pool / 2), listener: listenerOf(self, log) })
+  undo.push(() => devices.close())
+
+  const collect = collection(config, counting, cgroups, devices, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
@@ -117,6 +128,11 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   started.resolve(rounds)
   keepYoungHeapSmall()
   log.info({ address: shownAddress(server) }, 'listening')
+  return devices
+}
+
+function listenerOf(self: Self, log: Logger): Listener {
+  return { ...self, warn: (context, message) => log.warn(context, message), info: (context, message) => log.info(context, message) }
 }
 
 async function load(
@@ -144,6 +160,7 @@ function collection(
   config: Config,
   counting: Counting,
   cgroups: CgroupIndex,
+  devices: Devices,
   self: Self,
   log: Logger,
   { step, nowNs = process.hrtime.bigint, nowMs = Date.now }: World,
@@ -166,6 +183,7 @@ function collection(
   let pinned = true
 
   const run = async (): Promise<Snapshot> => {
+    const families = devices.collect()
     hostAddresses.refresh()
     if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
       datapath.setPrefixes(prefixRules(config.cidrs))
@@ -182,7 +200,7 @@ function collection(
     self.mapEntries('health', entries.health)
     self.mapEntries('prefixes', datapath.prefixCount())
     tellTotals(self, totals)
-    const snapshot = store.snapshot(nowMs())
+    const snapshot = { ...store.snapshot(nowMs()), families: await families }
     const stats = store.stats()
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)

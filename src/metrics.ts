@@ -181,6 +181,26 @@ export const GPU_PROCESS = {
   ),
 } as const
 
+const RESOURCE_LABELS = [...ALWAYS_WRITTEN, 'resource'] as const
+
+/** What kubelet hands out, by the resource's name; where a device is shared each share counts. */
+export const GPU_RESOURCE = {
+  allocatable: metric(
+    'orb8_gpu_allocatable_devices',
+    'gauge',
+    '{device}',
+    RESOURCE_LABELS,
+    'GPUs, MIG instances or shares of them that kubelet can hand out.',
+  ),
+  allocated: metric(
+    'orb8_gpu_allocated_devices',
+    'gauge',
+    '{device}',
+    RESOURCE_LABELS,
+    'GPUs, MIG instances or shares of them that kubelet has handed out to containers.',
+  ),
+} as const
+
 const RDMA_LABELS = [...OWNER_LABELS, 'device', 'port'] as const
 const rdma = (name: string, unit: string, label: string, help: string): Metric =>
   metric(`orb8_rdma_${name}`, 'counter', unit, [...RDMA_LABELS, label], help)
@@ -196,7 +216,12 @@ export const RDMA = {
   ),
 } as const
 
-export const DEVICE_METRICS: readonly Metric[] = [...Object.values(GPU), ...Object.values(GPU_PROCESS), ...Object.values(RDMA)]
+export const DEVICE_METRICS: readonly Metric[] = [
+  ...Object.values(GPU),
+  ...Object.values(GPU_PROCESS),
+  ...Object.values(GPU_RESOURCE),
+  ...Object.values(RDMA),
+]
 
 /** The exporter about itself. */
 export const SELF = {

@@ -227,10 +227,21 @@ export interface GpuReadings {
   readonly memoryClockHertz?: number
 }
 
+/** A container that holds a device, as its source names it. */
+export interface DeviceHolder {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  /** It holds a share of the device, others may hold the rest. */
+  readonly share: boolean
+}
+
 /** A device as one source saw it: raw ids, what collect hands to resolve. */
 export interface GpuSample {
   readonly device: GpuDevice
   readonly readings: GpuReadings
+  /** Whom the source itself knows to hold it; not there where it does not tell. */
+  readonly holders?: readonly DeviceHolder[]
 }
 
 /** A process on a GPU. */
@@ -261,10 +272,21 @@ export interface ResolvedGpuProcess extends GpuProcess {
   readonly owner: Owner
 }
 
+/** Devices of one resource that kubelet hands out, shares of a device each for one. */
+export interface DeviceResource {
+  /** As pods ask for it: `nvidia.com/gpu`. */
+  readonly resource: string
+  /** Undefined where kubelet does not tell. */
+  readonly allocatable: number | undefined
+  readonly allocated: number
+}
+
 /** A port of an RDMA device with its counters as the kernel holds them: they may fall, and wrap. */
 export interface RdmaPort {
   readonly device: string
   readonly port: string
+  /** What the device is a function of, as sysfs names it: `0000:3b:00.2`; empty where it is none. */
+  readonly parent: string
   /** B; what the device does not count is not there. */
   readonly egressBytes?: number
   readonly ingressBytes?: number

@@ -24,6 +24,9 @@ t.test('without any setting the defaults of the contract stand', async (t) => {
     cidrs: [],
     pinPath: undefined,
     pinGroup: undefined,
+    dcgmUrl: undefined,
+    dcgmCaFile: undefined,
+    podResourcesSocket: '/var/lib/kubelet/pod-resources/kubelet.sock',
     nvml: 'auto',
     logLevel: 'info',
   })
@@ -55,6 +58,9 @@ t.test('every setting can be set by flag, by variable and in the file, with the 
     cidrs: 'corp=10.0.0.0/8,db=2001:db8::/32',
     pinPath: '/sys/fs/bpf/orb8',
     pinGroup: '65534',
+    dcgmUrl: 'https://user:word@localhost:9400/metrics',
+    dcgmCaFile: '/etc/orb8/dcgm.pem',
+    podResourcesSocket: '/run/kubelet.sock',
     nvml: 'off',
     logLevel: 'silent',
   }

@@ -1,6 +1,7 @@
 // Reads the counters of RDMA ports from sysfs. Knows the kernel's files and the names of its drivers' counters; nothing of pods.
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { Orb8Error } from '../errors.ts'
 import type { RdmaPort } from '../model.ts'
 
 export interface RdmaCollectorOptions {
@@ -34,6 +35,15 @@ const WANTED =
 /** Of those, the ones that say how it is now. */
 const GAUGES = /^num_|current/i
 
+export class RdmaTimeout extends Orb8Error {
+  override readonly name = 'RdmaTimeout'
+  readonly failure = 'timeout'
+
+  constructor(reason: string) {
+    super('read the counters of RDMA ports', reason, '')
+  }
+}
+
 export class RdmaCollector {
   readonly #root: string
   readonly #limitMs: number
@@ -49,12 +59,12 @@ export class RdmaCollector {
    * reading takes too long; until it has ended no other begins.
    */
   async collect(): Promise<RdmaCollected | undefined> {
-    if (this.#reading !== undefined) throw new Error('the last reading of RDMA counters has not ended')
+    if (this.#reading !== undefined) throw new RdmaTimeout('the last reading has not ended')
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined
     })
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new Error(`reading RDMA counters took over ${this.#limitMs} ms`)), this.#limitMs)
+    const timer = setTimeout(() => late.reject(new RdmaTimeout(`no end within ${this.#limitMs} ms`)), this.#limitMs)
     try {
       return await Promise.race([this.#reading, late.promise])
     } finally {
@@ -68,10 +78,12 @@ export class RdmaCollector {
     const ports: RdmaPort[] = []
     let unreadable = 0
     for (const device of devices.toSorted()) {
+      // Of another kind of device, or in a tree without: none.
+      const parent = basename(await readlink(join(this.#root, device, 'device')).catch(() => ''))
       for (const port of (await list(join(this.#root, device, 'ports'))).toSorted()) {
         if (ports.length >= MOST_PORTS) return { ports, unreadable }
         const reading = new PortFiles(join(this.#root, device, 'ports', port))
-        ports.push(await readPort(reading, device, port))
+        ports.push({ ...(await readPort(reading, device, port)), parent })
         unreadable += reading.unreadable
       }
     }
@@ -100,7 +112,7 @@ class PortFiles {
   }
 }
 
-async function readPort(files: PortFiles, device: string, port: string): Promise<RdmaPort> {
+async function readPort(files: PortFiles, device: string, port: string): Promise<Omit<RdmaPort, 'parent'>> {
   const [counters, hwCounters] = [await files.names('counters'), await files.names('hw_counters')]
   const first = async (usual: string, unit: number, own: string): Promise<number | undefined> => {
     const value = counters.includes(usual) ? await files.number('counters', usual) : undefined

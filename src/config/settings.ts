@@ -1,6 +1,19 @@
 // Every setting, defined once, as data: the command line, the environment, the file, --help and the README read it here.
 import { hostname } from 'node:os'
-import { autoOrPath, type Check, duration, flowLabels, listen, name, networks, noneOrPath, noneOrWhole, whole, words } from './checks.ts'
+import {
+  autoOrPath,
+  type Check,
+  duration,
+  flowLabels,
+  listen,
+  name,
+  networks,
+  noneOrPath,
+  noneOrUrl,
+  noneOrWhole,
+  whole,
+  words,
+} from './checks.ts'
 import { DEFAULT_FLOW_LABELS, FLOW_LABEL_NAMES } from './flow-labels.ts'
 
 export interface Setting<T = unknown> {
@@ -160,6 +173,38 @@ export const SETTINGS = {
     fallbackShown: 'none',
     allowed: 'a numeric group id from 0 to 4294967294',
     help: 'Group that may use the pins beside their owner, by its number.',
+  },
+  dcgmUrl: {
+    flag: '--dcgm-url',
+    variable: 'ORB8_DCGM_URL',
+    fileKey: 'dcgm_url',
+    placeholder: 'URL',
+    check: noneOrUrl,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: 'an http:// or https:// address',
+    help: "This node's dcgm-exporter, such as http://localhost:9400/metrics; a user and password in it are sent as basic authentication.",
+  },
+  dcgmCaFile: {
+    flag: '--dcgm-ca-file',
+    variable: 'ORB8_DCGM_CA_FILE',
+    fileKey: 'dcgm_ca_file',
+    placeholder: 'PATH',
+    check: noneOrPath,
+    fallback: '',
+    fallbackShown: 'none',
+    allowed: 'an absolute path',
+    help: 'PEM file of the authorities to trust for dcgm-exporter over https, in place of the usual ones.',
+  },
+  podResourcesSocket: {
+    flag: '--pod-resources-socket',
+    variable: 'ORB8_POD_RESOURCES_SOCKET',
+    fileKey: 'pod_resources_socket',
+    placeholder: 'PATH',
+    check: noneOrPath,
+    fallback: '/var/lib/kubelet/pod-resources/kubelet.sock',
+    allowed: 'an absolute path',
+    help: "kubelet's socket that tells which container holds which device; used where it exists.",
   },
   nvml: {
     flag: '--nvml',

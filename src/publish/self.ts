@@ -66,6 +66,8 @@ export interface Self {
   stage(name: Stage, seconds: number): void
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
+  /** A part of one failed so often, the rest worked. */
+  collectedPartly(collector: string, reason: string, times: number): void
   families(): Promise<Family[]>
 }
 
@@ -135,6 +137,7 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectorUp.set({ collector }, 0)
       collectorErrors.inc({ collector, reason })
     },
+    collectedPartly: (collector, reason, times) => collectorErrors.inc({ collector, reason }, times),
     // Not by the registry's own rendering: for OpenMetrics that renames counters for good.
     async families() {
       setLoopLag()

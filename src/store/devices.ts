@@ -1,8 +1,8 @@
 // GPUs, processes on them and RDMA ports as families of samples, with counters that rise. Knows their metrics; nothing of where they
 // were read.
 import { uptime } from 'node:os'
-import { DEVICE_METRICS, GPU, GPU_PROCESS, RDMA } from '../metrics.ts'
-import type { ResolvedGpu, ResolvedGpuProcess, ResolvedRdmaPort, SampleFamily } from '../model.ts'
+import { DEVICE_METRICS, GPU, GPU_PROCESS, GPU_RESOURCE, RDMA } from '../metrics.ts'
+import type { DeviceResource, ResolvedGpu, ResolvedGpuProcess, ResolvedRdmaPort, SampleFamily } from '../model.ts'
 import { Families, ownerLabels } from './families.ts'
 import { Rising } from './rising.ts'
 
@@ -11,6 +11,7 @@ export interface SeenDevices {
   readonly gpus?: readonly ResolvedGpu[]
   readonly processes?: readonly ResolvedGpuProcess[]
   readonly rdma?: readonly ResolvedRdmaPort[]
+  readonly resources?: readonly DeviceResource[]
 }
 
 export interface DeviceStore {
@@ -18,6 +19,10 @@ export interface DeviceStore {
   families(seen: SeenDevices): readonly SampleFamily[]
 }
 
+/** A minute at 2 kW: dcgm-exporter may tell what it read half a minute ago, where the driver itself told more before. */
+const ENERGY_LAG = { slack: 120_000 }
+/** Namespace, pod and container of what belongs to the node. */
+const NO_CONTAINER = ['', '', '']
 const WRAP_32 = 2 ** 32
 /** The kernel counts words of 4 B. */
 const WRAP_32_WORDS = 4 * WRAP_32
@@ -26,11 +31,15 @@ const WRAP_32_WORDS = 4 * WRAP_32
 export function createDeviceStore(bootMs: number = Date.now() - uptime() * 1000): DeviceStore {
   const rising = new Rising()
   return {
-    families({ gpus = [], processes = [], rdma = [] }) {
+    families({ gpus = [], processes = [], rdma = [], resources = [] }) {
       const families = new Families(bootMs)
       for (const gpu of gpus) addGpu(families, rising, gpu)
       addProcesses(families, processes)
       for (const port of rdma) addPort(families, rising, port)
+      for (const { resource, allocatable, allocated } of resources) {
+        families.add(GPU_RESOURCE.allocatable, [...NO_CONTAINER, resource], allocatable)
+        families.add(GPU_RESOURCE.allocated, [...NO_CONTAINER, resource], allocated)
+      }
       return families.inOrder(DEVICE_METRICS)
     },
   }
@@ -45,7 +54,11 @@ function addGpu(families: Families, rising: Rising, { device, readings, owner, s
   families.add(GPU.power, labels, readings.powerWatts)
   families.add(GPU.temperature, labels, readings.temperatureCelsius)
   const energy = readings.energyJoules
-  families.add(GPU.energy, labels, energy === undefined ? undefined : rising.total(`energy ${uuid} ${index} ${migInstance}`, energy))
+  families.add(
+    GPU.energy,
+    labels,
+    energy === undefined ? undefined : rising.total(`energy ${uuid || index} ${migInstance}`, energy, ENERGY_LAG),
+  )
   families.add(GPU.smActive, labels, readings.smActive)
   families.add(GPU.tensorActive, labels, readings.tensorActive)
   families.add(GPU.dramActive, labels, readings.dramActive)
@@ -86,7 +99,7 @@ function plus(sum: number | undefined, more: number | undefined): number | undef
 function addPort(families: Families, rising: Rising, { device, port, owner, counters, ...counts }: ResolvedRdmaPort): void {
   const labels = [...ownerLabels(owner), device, port]
   const rise = (name: string, raw: number | undefined, wrapsAt: number): number | undefined =>
-    raw === undefined ? undefined : rising.total(`rdma ${device} ${port} ${name}`, raw, wrapsAt)
+    raw === undefined ? undefined : rising.total(`rdma ${device} ${port} ${name}`, raw, { wrapsAt })
   families.add(RDMA.bytes, [...labels, 'egress'], rise('egress bytes', counts.egressBytes, WRAP_32_WORDS))
   families.add(RDMA.bytes, [...labels, 'ingress'], rise('ingress bytes', counts.ingressBytes, WRAP_32_WORDS))
   families.add(RDMA.packets, [...labels, 'egress'], rise('egress packets', counts.egressPackets, WRAP_32))

@@ -6,6 +6,13 @@ const MOST = 8192
 /** A 32-bit counter that wrapped was near its end before and is near its beginning after; all else that falls was reset. */
 const NEAR = 0.25
 
+export interface RisingOptions {
+  /** Where a counter of 32 bits begins anew, in the unit of `raw`. */
+  readonly wrapsAt?: number
+  /** A fall by no more is no reset: who told it last was ahead. The highest stands until it is reached again. */
+  readonly slack?: number
+}
+
 interface Known {
   readonly raw: number
   readonly base: number
@@ -19,17 +26,16 @@ export class Rising {
     this.#most = most
   }
 
-  /**
-   * `raw` itself until it falls; from then on what was lost is added. `wrapsAt`: where a counter of 32 bits begins anew, in the unit
-   * of `raw`. What a counter did between its last reading and its reset nobody knows.
-   */
-  total(key: string, raw: number, wrapsAt?: number): number {
+  /** `raw` itself until it falls; from then on what was lost is added. What a counter did between its last reading and its reset nobody knows. */
+  total(key: string, raw: number, { wrapsAt, slack = 0 }: RisingOptions = {}): number {
     const before = this.#known.get(key)
-    const base = before === undefined ? 0 : before.base + (raw < before.raw ? lost(before.raw, raw, wrapsAt) : 0)
+    const lags = before !== undefined && raw < before.raw && raw >= before.raw - slack
+    const now = lags ? before.raw : raw
+    const base = before === undefined ? 0 : before.base + (now < before.raw ? lost(before.raw, now, wrapsAt) : 0)
     this.#known.delete(key)
-    this.#known.set(key, { raw, base })
+    this.#known.set(key, { raw: now, base })
     if (this.#known.size > this.#most) this.#known.delete(this.#known.keys().next().value ?? '')
-    return base + raw
+    return base + now
   }
 }
 

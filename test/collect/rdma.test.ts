@@ -47,11 +47,21 @@ const MLX5: Tree = {
 }
 
 t.test('words become bytes, congestion and retransmission keep their names, the rest stays away', async (t) => {
-  const collected = await new RdmaCollector({ root: sysfs(t, MLX5) }).collect()
+  const root = sysfs(t, MLX5)
+  symlinkSync('../../../0000:3b:00.2', join(root, 'mlx5_0', 'device'))
+  const collected = await new RdmaCollector({ root }).collect()
   t.equal(collected?.unreadable, 0)
   t.equal(collected?.ports.length, 1)
   const { counters, ...port } = collected?.ports[0] ?? { counters: new Map() }
-  t.strictSame(port, { device: 'mlx5_0', port: '1', egressBytes: 100, ingressBytes: 200, egressPackets: 7, ingressPackets: 8 })
+  t.strictSame(port, {
+    device: 'mlx5_0',
+    port: '1',
+    parent: '0000:3b:00.2',
+    egressBytes: 100,
+    ingressBytes: 200,
+    egressPackets: 7,
+    ingressPackets: 8,
+  })
   t.strictSame(
     new Map([...counters].sort()),
     new Map([
@@ -81,6 +91,7 @@ t.test('a device without the common counters tells bytes by its own; what says h
   t.strictSame((await new RdmaCollector({ root }).collect())?.ports, [
     {
       device: 'rdmap0',
+      parent: '',
       port: '1',
       egressBytes: 1000,
       ingressBytes: 2000,
@@ -104,9 +115,9 @@ t.test('what cannot be read is left out and counted, and costs nothing else', as
   const collected = await new RdmaCollector({ root }).collect()
   t.strictSame(collected, {
     ports: [
-      { device: 'mlx5_0', port: '1', ingressBytes: 20, counters: new Map() },
-      { device: 'mlx5_1', port: '1', counters: new Map([['np_cnp_sent', 2]]) },
-      { device: 'mlx5_1', port: '2', counters: new Map([['np_cnp_sent', 3]]) },
+      { device: 'mlx5_0', port: '1', parent: '', ingressBytes: 20, counters: new Map() },
+      { device: 'mlx5_1', port: '1', parent: '', counters: new Map([['np_cnp_sent', 2]]) },
+      { device: 'mlx5_1', port: '2', parent: '', counters: new Map([['np_cnp_sent', 3]]) },
     ],
     unreadable: 3,
   })

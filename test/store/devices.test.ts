@@ -142,6 +142,7 @@ t.test('counters of an RDMA port rise over a wrap and a reset', async (t) => {
   const store = createDeviceStore()
   const port = (egressBytes: number, cnp: number): ResolvedRdmaPort => ({
     device: 'mlx5_0',
+    parent: '',
     port: '1',
     owner: TRAIN,
     egressBytes,

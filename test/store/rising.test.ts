@@ -15,11 +15,11 @@ t.test('a counter is what it says, until it is reset; then it goes on', async (t
 t.test('a counter of 32 bits that wraps goes on by what it counted', async (t) => {
   const rising = new Rising()
   t.strictSame(
-    [U32 - 10, 15, 20].map((raw) => rising.total('packets', raw, U32)),
+    [U32 - 10, 15, 20].map((raw) => rising.total('packets', raw, { wrapsAt: U32 })),
     [U32 - 10, U32 + 15, U32 + 20],
   )
   t.strictSame(
-    [4 * U32 - 400, 4].map((raw) => rising.total('bytes', raw, 4 * U32)),
+    [4 * U32 - 400, 4].map((raw) => rising.total('bytes', raw, { wrapsAt: 4 * U32 })),
     [4 * U32 - 400, 4 * U32 + 4],
   )
 })
@@ -27,15 +27,15 @@ t.test('a counter of 32 bits that wraps goes on by what it counted', async (t) =
 t.test('a fall from the middle, or from beyond 32 bits, is a reset and no wrap', async (t) => {
   const rising = new Rising()
   t.strictSame(
-    [U32 / 2, 15].map((raw) => rising.total('reset', raw, U32)),
+    [U32 / 2, 15].map((raw) => rising.total('reset', raw, { wrapsAt: U32 })),
     [U32 / 2, U32 / 2 + 15],
   )
   t.strictSame(
-    [5 * U32, 15].map((raw) => rising.total('64 bits', raw, U32)),
+    [5 * U32, 15].map((raw) => rising.total('64 bits', raw, { wrapsAt: U32 })),
     [5 * U32, 5 * U32 + 15],
   )
   t.strictSame(
-    [U32 - 10, U32 - 20].map((raw) => rising.total('a step back', raw, U32)),
+    [U32 - 10, U32 - 20].map((raw) => rising.total('a step back', raw, { wrapsAt: U32 })),
     [U32 - 10, 2 * U32 - 30],
   )
 })
@@ -48,4 +48,11 @@ t.test('who was asked for longest ago is forgotten first', async (t) => {
   rising.total('new', 100)
   t.equal(rising.total('old', 1), 101)
   t.equal(rising.total('kept', 1), 1)
+})
+
+t.test('of two sources that count the same, the one that lags never makes it fall', async (t) => {
+  const rising = new Rising()
+  const total = (raw: number): number => rising.total('energy', raw, { slack: 50 })
+  t.strictSame([1000, 960, 990, 1010, 1100].map(total), [1000, 1000, 1000, 1010, 1100])
+  t.strictSame([1049, 20, 30].map(total), [1100, 1120, 1130], 'a fall by more is a reset')
 })
