@@ -19,6 +19,9 @@ const POD_LABELS = [
 /** Rows of links, switches, CPUs: some bear the names of a GPU's fields. */
 const OTHER_ENTITIES = ['nvlink', 'nvswitch', 'cpu', 'cpucore'] as const
 
+/** What may be divided among the pods on a device. */
+const DIVIDED: readonly DcgmField[] = ['utilization', 'memoryUsedBytes']
+
 interface Row {
   readonly value: number
   /** By the generation of its labels, as POD_LABELS. */
@@ -93,7 +96,10 @@ export class DcgmDevices {
   samples(): GpuSample[] {
     // Where Prometheus has renamed a device's pod, the plain labels are those of dcgm-exporter's own.
     const generation = Math.min(...this.#generations)
-    return samplesOf([...this.#seen.values()].map((seen) => together(seen, generation)))
+    const seen = [...this.#seen.values()]
+    // Newer releases may divide utilization and memory among the pods; where one pair of rows differs, all are parts.
+    const inParts = seen.some(({ rows }) => [...rows.values()].some((ofField) => isShared(ofField, generation) && differ(ofField)))
+    return samplesOf(seen.map((one) => together(one, generation, inParts)))
   }
 }
 
@@ -122,28 +128,32 @@ function holderOf(labels: ReadonlyMap<string, string>, names: (typeof POD_LABELS
   return { namespace: labels.get(names.namespace) ?? '', pod, container: labels.get(names.container) ?? '', share }
 }
 
-function together({ device, rows }: Seen, generation: number): DcgmDevice {
+function together({ device, rows }: Seen, generation: number, inParts: boolean): DcgmDevice {
   const values: Values = {}
   const holders = new Map<string, DeviceHolder>()
   for (const [field, ofField] of rows) {
-    values[field] = oneOf(ofField, generation)
+    values[field] = oneOf(field, ofField, generation, inParts)
     for (const { holders: named } of ofField) {
       const holder = named[generation]
       if (holder !== undefined) holders.set(`${holder.namespace}/${holder.pod}/${holder.container}`, holder)
     }
   }
-  return { device, values, holders: [...holders.values()] }
+  const shared = [...rows.values()].some((ofField) => isShared(ofField, generation))
+  return { device, values, holders: [...holders.values()], memoryInParts: shared && inParts }
 }
 
-/**
- * Pods that share a device repeat its row; of utilization and memory each may have its own part instead: then the device's is their
- * sum. A row without a pod is the device's own.
- */
-function oneOf(rows: readonly Row[], generation: number): number {
-  const values = rows.map(({ value }) => value)
-  const last = values.at(-1) as number
-  if (!rows.some(({ shared }) => shared)) return last
-  const own = rows.findLast(({ holders }) => holders[generation] === undefined)
-  if (own !== undefined) return own.value
-  return new Set(values).size === 1 ? last : values.reduce((sum, value) => sum + value, 0)
+/** Pods that share a device repeat its row. One without a pod is the device's own. */
+function oneOf(field: DcgmField, rows: readonly Row[], generation: number, inParts: boolean): number {
+  const own = rows.findLast(({ holders }) => holders[generation] === undefined) ?? rows.at(-1)
+  const divided = inParts && DIVIDED.includes(field) && isShared(rows, generation)
+  return divided ? rows.reduce((sum, { value }) => sum + value, 0) : (own as Row).value
+}
+
+/** By pods of which each has a row, and the device none. */
+function isShared(rows: readonly Row[], generation: number): boolean {
+  return rows.some(({ shared }) => shared) && rows.every(({ holders }) => holders[generation] !== undefined)
+}
+
+function differ(rows: readonly Row[]): boolean {
+  return rows.some(({ value }) => value !== rows[0]?.value)
 }

@@ -8,6 +8,8 @@ export interface DcgmDevice {
   readonly device: GpuDevice
   readonly values: Values
   readonly holders: readonly DeviceHolder[]
+  /** The memory used is what the pods on it say together: beside what is free it makes no total. */
+  readonly memoryInParts: boolean
 }
 
 /** What a MIG instance has of its own. All else that its rows tell is its GPU's, repeated for each instance. */
@@ -30,8 +32,9 @@ export function samplesOf(devices: readonly DcgmDevice[]): GpuSample[] {
   })
 }
 
-function wholeSample({ device, values, holders }: DcgmDevice): GpuSample {
-  const readings = { ...commonReadings(values), ...told({ utilization: values.utilization ?? values.engineActive }) }
+function wholeSample(told: DcgmDevice): GpuSample {
+  const { device, values, holders } = told
+  const readings = { ...commonReadings(told), ...known({ utilization: atMostOne(values.utilization ?? values.engineActive) }) }
   return sample(device, readings, holders)
 }
 
@@ -44,22 +47,25 @@ function migSamples(whole: DcgmDevice | undefined, instances: readonly DcgmDevic
   const gpu = whole?.device ?? { ...first.device, migProfile: '', migInstance: '' }
   return [
     sample(gpu, repeated.reduce(highest, {}), []),
-    ...instances.map(({ device, values, holders }) => {
-      const { utilization: _, ...common } = commonReadings(values)
+    ...instances.map((told) => {
+      const { device, values, holders } = told
+      const { utilization: _, ...common } = commonReadings(told)
       // GPU_UTIL is 0 or not there.
-      return sample(device, { ...only(common, OF_INSTANCES), ...told({ utilization: values.engineActive }) }, holders)
+      return sample(device, { ...only(common, OF_INSTANCES), ...known({ utilization: values.engineActive }) }, holders)
     }),
   ]
 }
 
-function commonReadings(values: Values): GpuReadings {
+function commonReadings({ values, memoryInParts }: DcgmDevice): GpuReadings {
   const { engineActive: _, memoryFreeBytes: free, memoryReservedBytes: reserved, pcieEgressSampled, pcieIngressSampled, ...plain } = values
   const { memoryUsedBytes: used, memoryTotalBytes, pcieEgress, pcieIngress } = plain
-  const counted = used === undefined || free === undefined ? undefined : used + free + (reserved ?? 0)
+  const counted = used === undefined || free === undefined || memoryInParts ? undefined : used + free + (reserved ?? 0)
+  const total = memoryTotalBytes ?? counted
   return {
     ...plain,
-    ...told({
-      memoryTotalBytes: memoryTotalBytes ?? counted,
+    ...known({
+      memoryUsedBytes: memoryInParts && total !== undefined && free !== undefined ? total - free - (reserved ?? 0) : used,
+      memoryTotalBytes: total,
       pcieEgress: pcieEgress ?? pcieEgressSampled,
       pcieIngress: pcieIngress ?? pcieIngressSampled,
     }),
@@ -72,7 +78,7 @@ function sample(device: GpuDevice, readings: GpuReadings, holders: readonly Devi
 
 type Unsure = { readonly [K in keyof GpuReadings]: number | undefined }
 
-function told(readings: Unsure): GpuReadings {
+function known(readings: Unsure): GpuReadings {
   return Object.fromEntries(Object.entries(readings).filter(([, value]) => value !== undefined))
 }
 
@@ -88,4 +94,8 @@ function highest(a: GpuReadings, b: GpuReadings): GpuReadings {
   const merged: { -readonly [K in keyof GpuReadings]: GpuReadings[K] } = { ...a }
   for (const [name, value] of Object.entries(b) as [keyof GpuReadings, number][]) merged[name] = Math.max(value, merged[name] ?? value)
   return merged
+}
+
+function atMostOne(ratio: number | undefined): number | undefined {
+  return ratio === undefined ? undefined : Math.min(ratio, 1)
 }

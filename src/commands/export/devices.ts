@@ -70,7 +70,12 @@ export async function openDevices(config: Config, { cgroupRoot, threads, listene
   }
 
   return {
-    collect,
+    collect: () =>
+      collect().catch((error) => {
+        listener.collectionFailed('devices', 'internal', 0)
+        listener.warn({ err: error }, 'devices are left out')
+        return []
+      }),
     get hangs() {
       return nvml?.hangs === true
     },
