@@ -41,9 +41,7 @@ function wholeSample(told: DcgmDevice): GpuSample {
 function migSamples(whole: DcgmDevice | undefined, instances: readonly DcgmDevice[]): GpuSample[] {
   const [first] = instances
   if (first === undefined) return []
-  const repeated = [...instances, ...(whole === undefined ? [] : [whole])].map(({ values }) =>
-    without(commonReadings(values), OF_INSTANCES),
-  )
+  const repeated = [...instances, ...(whole === undefined ? [] : [whole])].map((told) => without(commonReadings(told), OF_INSTANCES))
   const gpu = whole?.device ?? { ...first.device, migProfile: '', migInstance: '' }
   return [
     sample(gpu, repeated.reduce(highest, {}), []),
@@ -61,10 +59,11 @@ function commonReadings({ values, memoryInParts }: DcgmDevice): GpuReadings {
   const { memoryUsedBytes: used, memoryTotalBytes, pcieEgress, pcieIngress } = plain
   const counted = used === undefined || free === undefined || memoryInParts ? undefined : used + free + (reserved ?? 0)
   const total = memoryTotalBytes ?? counted
+  const notFree = memoryInParts && total !== undefined && free !== undefined ? total - free - (reserved ?? 0) : undefined
   return {
     ...plain,
     ...known({
-      memoryUsedBytes: memoryInParts && total !== undefined && free !== undefined ? total - free - (reserved ?? 0) : used,
+      memoryUsedBytes: notFree ?? used,
       memoryTotalBytes: total,
       pcieEgress: pcieEgress ?? pcieEgressSampled,
       pcieIngress: pcieIngress ?? pcieIngressSampled,

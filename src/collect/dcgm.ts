@@ -1,5 +1,5 @@
 // Collects GPUs from dcgm-exporter over HTTP. Knows when to ask, how long and how much to take; nothing of what the lines mean.
-import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { Agent, type Dispatcher, request } from 'undici'
 import { Orb8Error } from '../errors.ts'
@@ -18,6 +18,8 @@ export interface DcgmCollectorOptions {
   readonly waitMs?: number
   /** How long a scrape may take. */
   readonly limitMs?: number
+  /** What was read so long ago is not asked for again. */
+  readonly freshMs?: number
   readonly userAgent?: string
   /** ms since the epoch: the clock of times in the text. */
   readonly now?: () => number
@@ -68,6 +70,8 @@ export class DcgmCollector {
     const tls = options.ca === undefined ? {} : { ca: options.ca }
     this.#agent = new Agent({
       connections: 1,
+      // A connection for each scrape: one that was kept could be of a dcgm-exporter that is no more.
+      pipelining: 0,
       allowH2: false,
       headersTimeout: limit,
       bodyTimeout: limit,
@@ -96,7 +100,11 @@ export class DcgmCollector {
   }
 
   #isFresh(): boolean {
-    return this.#last !== undefined && !(this.#last instanceof DcgmError) && performance.now() - this.#last.atMs < FRESH_MS
+    return (
+      this.#last !== undefined &&
+      !(this.#last instanceof DcgmError) &&
+      performance.now() - this.#last.atMs < (this.#options.freshMs ?? FRESH_MS)
+    )
   }
 
   async #scrape(): Promise<void> {
@@ -125,7 +133,7 @@ export class DcgmCollector {
       },
     })
     if (statusCode !== 200) {
-      body.destroy()
+      body.on('error', () => undefined).destroy()
       throw this.#error('status', `it answers ${statusCode}`, statusCode === 404 ? 'does the address end in /metrics?' : '')
     }
     const { now = Date.now, staleMs } = this.#options
@@ -138,12 +146,16 @@ export class DcgmCollector {
   /** Piece by piece, so that a long text never holds the event loop. */
   async #readLines(body: Dispatcher.ResponseData['body'], encoding: string | string[] | undefined, lines: Lines): Promise<void> {
     let bytes = 0
-    for await (const piece of plain(body, encoding)) {
-      bytes += piece.length
-      if (bytes > MOST_BYTES) throw this.#error('size', `the answer is longer than ${MOST_BYTES} bytes`, 'is it dcgm-exporter?')
-      lines.add(piece)
+    const take = async (pieces: AsyncIterable<Buffer>): Promise<void> => {
+      for await (const piece of pieces) {
+        bytes += piece.length
+        if (bytes > MOST_BYTES) throw this.#error('size', `the answer is longer than ${MOST_BYTES} bytes`, 'is it dcgm-exporter?')
+        lines.add(piece)
+      }
+      lines.end()
     }
-    lines.end()
+    const isGzip = /^(?:x-)?gzip$/i.test(String(encoding ?? ''))
+    await (isGzip ? pipeline(body, createGunzip(), take) : pipeline(body, take))
   }
 
   #explained(error: unknown): DcgmError {
@@ -160,10 +172,6 @@ export class DcgmCollector {
   #error(failure: DcgmFailure, reason: string, remedy: string, cause?: unknown): DcgmError {
     return new DcgmError(this.#shown, failure, reason, remedy, cause)
   }
-}
-
-function plain(body: Readable, encoding: string | string[] | undefined): AsyncIterable<Buffer> {
-  return /^(?:x-)?gzip$/i.test(String(encoding ?? '')) ? body.compose(createGunzip()) : body
 }
 
 async function withinLimit(limitMs: number, what: Promise<void>): Promise<void> {

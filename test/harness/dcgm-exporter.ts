@@ -58,7 +58,10 @@ export class DcgmExporter {
 
   #handle(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push(request)
-    if (this.respond !== undefined) return this.respond(request, response)
+    if (this.respond !== undefined) {
+      this.respond(request, response)
+      return
+    }
     if (request.url !== '/metrics') {
       response.writeHead(404).end()
       return
