@@ -92,10 +92,10 @@ t.test('energy goes on over a reload of the driver, over a new holder and over a
   const store = createDeviceStore()
   const energy = (energyJoules: number, owner: Owner, more: Partial<GpuDevice> = {}): unknown =>
     Object.values(lines(store.families({ gpus: [{ device: device(0, more), owner, sharing: 'exclusive', readings: { energyJoules } }] })))
-  t.strictSame(energy(1000, TRAIN), [1000])
-  t.strictSame(energy(10, TRAIN), [1010])
+  t.strictSame(energy(1e6, TRAIN), [1e6])
+  t.strictSame(energy(10, TRAIN), [1_000_010])
   t.strictSame(store.families({}), [], 'a device that is not seen leaves')
-  t.strictSame(energy(20, SERVE), [1020])
+  t.strictSame(energy(20, SERVE), [1_000_020])
   t.strictSame(energy(5, SERVE, { uuid: 'GPU-other' }), [5], 'another GPU in its place')
 })
 
