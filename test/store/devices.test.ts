@@ -162,3 +162,27 @@ t.test('counters of an RDMA port rise over a wrap and a reset', async (t) => {
     [`orb8_rdma_events_total{${labels},counter=np_cnp_sent}`]: 101,
   })
 })
+
+t.test('a source that tells less energy than the one before does not make it fall', async (t) => {
+  const store = createDeviceStore()
+  const energy = (energyJoules: number): unknown =>
+    Object.values(lines(store.families({ gpus: [{ device: device(0), owner: NOBODY, sharing: 'none', readings: { energyJoules } }] })))
+  t.strictSame([5e6, 4.9e6, 5.1e6].map(energy), [[5e6], [5e6], [5.1e6]])
+})
+
+t.test('what kubelet can hand out, and has handed out, comes by resource', async (t) => {
+  const resources = [
+    { resource: 'nvidia.com/gpu', allocatable: 8, allocated: 3 },
+    { resource: 'nvidia.com/mig-1g.10gb', allocatable: undefined, allocated: 0 },
+  ]
+  t.strictSame(
+    createDeviceStore()
+      .families({ resources })
+      .flatMap(({ metric, samples }) => samples.map(({ labels, value }) => [metric.name, ...labels, value])),
+    [
+      ['orb8_gpu_allocatable_devices', '', '', '', 'nvidia.com/gpu', 8],
+      ['orb8_gpu_allocated_devices', '', '', '', 'nvidia.com/gpu', 3],
+      ['orb8_gpu_allocated_devices', '', '', '', 'nvidia.com/mig-1g.10gb', 0],
+    ],
+  )
+})
