@@ -93,8 +93,8 @@ export class NvmlCollector {
 
   /** Gives the driver back. What hangs is left as it is. */
   async close(): Promise<void> {
-    await this.#opened?.nvml.close().catch(() => false)
-    this.#opened = undefined
+    const gone = await this.#opened?.nvml.close().catch(() => false)
+    if (gone !== false) this.#opened = undefined
   }
 
   async #collect(): Promise<GpuCollected | undefined> {

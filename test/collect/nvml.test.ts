@@ -200,6 +200,22 @@ t.test(
   ),
 )
 
+t.test(
+  'a call that hangs is known after closing too',
+  onGpus(
+    {},
+    async (t, { script, collector }) => {
+      await collector.collect()
+      script.change({ '0.hang_ms': 2000 })
+      await collector.collect()
+      await collector.close()
+      t.equal(collector.hangs, true)
+      await until('its call to end', () => !collector.hangs)
+    },
+    { limitMs: 300 },
+  ),
+)
+
 t.test('a device that is too slow is asked no further', async (t) => {
   const calls = join(t.testdir({ calls: '' }), 'calls')
   const body = async (t: Test, { script, collector }: Bench): Promise<void> => {
