@@ -100,8 +100,6 @@ export class PodResources {
       this.#last = { held, atMs: this.#now() }
       return held
     } catch (error) {
-      // The next time begins with a connection of its own, not with gRPC's patience.
-      this.close()
       const { code, details, message } = error as Partial<ServiceError> & Error
       const name = typeof code === 'number' ? (status[code] ?? 'UNKNOWN') : error instanceof RangeError ? 'DATA_LOSS' : 'UNAVAILABLE'
       throw new PodResourcesError(socket, name.toLowerCase(), details || message, remedyOf(name), error)
