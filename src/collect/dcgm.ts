@@ -59,6 +59,8 @@ export class DcgmCollector {
   readonly #agent: Agent
   readonly #closing = new AbortController()
   #scraping: Promise<void> | undefined
+  /** Somebody has waited for it as long as one waits. */
+  #late = false
   #last: Read | DcgmError | undefined
 
   constructor(options: DcgmCollectorOptions) {
@@ -84,8 +86,10 @@ export class DcgmCollector {
     if (this.#scraping !== undefined || !this.#isFresh()) {
       this.#scraping ??= this.#scrape().finally(() => {
         this.#scraping = undefined
+        this.#late = false
       })
-      await withinLimit(this.#options.waitMs ?? WAIT_MS, this.#scraping)
+      // Nobody waits again for what was waited for in vain.
+      if (!this.#late) this.#late = !(await endsWithin(this.#options.waitMs ?? WAIT_MS, this.#scraping))
     }
     const last = this.#last
     if (last instanceof DcgmError) throw last
@@ -174,9 +178,12 @@ export class DcgmCollector {
   }
 }
 
-async function withinLimit(limitMs: number, what: Promise<void>): Promise<void> {
-  const limit = Promise.withResolvers<void>()
-  const timer = setTimeout(limit.resolve, limitMs)
-  await Promise.race([what, limit.promise])
-  clearTimeout(timer)
+async function endsWithin(limitMs: number, what: Promise<void>): Promise<boolean> {
+  const limit = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => limit.resolve(false), limitMs)
+  try {
+    return await Promise.race([what.then(() => true), limit.promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }

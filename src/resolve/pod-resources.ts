@@ -8,6 +8,9 @@ import { allocatableIn, type Holding, holdingsIn } from './pod-resources-message
 export interface PodResourcesOptions {
   /** Made anew by each kubelet: its directory is what a container mounts. */
   readonly socket: string
+  /** How long one who asks waits; the question goes on. */
+  readonly waitMs?: number
+  /** How long kubelet may take. */
   readonly limitMs?: number
   /** For so long an answer stands while kubelet is away. */
   readonly keepMs?: number
@@ -34,7 +37,10 @@ export class PodResourcesError extends Orb8Error {
   }
 }
 
-const LIMIT_MS = 2000
+/** It answers within milliseconds. */
+const WAIT_MS = 1000
+/** Its own clients give it so long. */
+const LIMIT_MS = 10_000
 /** kubelet restarts within seconds; nothing is handed out meanwhile. */
 const KEEP_MS = 60_000
 const TOTAL_EVERY_MS = 60_000
@@ -57,6 +63,8 @@ export class PodResources {
   #last: { readonly held: Held; readonly atMs: number } | undefined
   #total: { readonly ids: Held['allocatable']; readonly atMs: number } | undefined
   #asking: Promise<Held | undefined> | undefined
+  /** Somebody has waited for it as long as one waits. */
+  #late = false
 
   constructor(options: PodResourcesOptions) {
     this.#options = options
@@ -68,14 +76,29 @@ export class PodResources {
     return this.#within(this.#options.keepMs ?? KEEP_MS)
   }
 
-  /** Undefined where there never was such a socket. Rejects with PodResourcesError where kubelet does not answer. */
+  /** Undefined where there never was such a socket. Rejects with PodResourcesError where kubelet does not answer, or not soon. */
   async ask(): Promise<Held | undefined> {
     const fresh = this.#within(FRESH_MS)
     if (fresh !== undefined) return fresh
     this.#asking ??= this.#ask().finally(() => {
       this.#asking = undefined
+      this.#late = false
     })
-    return this.#asking
+    this.#asking.catch(() => undefined)
+    // Nobody waits again for what was waited for in vain.
+    const limit = Promise.withResolvers<never>()
+    const timer = setTimeout(
+      () => {
+        this.#late = this.#asking !== undefined
+        limit.reject(new PodResourcesError(this.#options.socket, 'deadline_exceeded', 'no answer yet', '', undefined))
+      },
+      this.#late ? 0 : (this.#options.waitMs ?? WAIT_MS),
+    )
+    try {
+      return await Promise.race([this.#asking, limit.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   close(): void {
