@@ -1,5 +1,6 @@
 // `npm run bench [NAME...]`: measures, prints, and renews those parts of bench/RESULTS.md.
 import { loadavg } from 'node:os'
+import { TITLE as GPUS, gpus } from './gpus.ts'
 import { TITLE as KUBERNETES, kubernetes } from './kubernetes.ts'
 import { TITLE as OTLP, otlp } from './otlp.ts'
 import { TITLE as PAIRED, paired } from './paired.ts'
@@ -22,6 +23,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map<string, Bench>([
   ['otlp', { title: OTLP, run: otlp }],
   ['start', { title: START, run: start }],
   ['kubernetes', { title: KUBERNETES, run: kubernetes }],
+  ['gpus', { title: GPUS, run: gpus }],
 ])
 
 const asked = process.argv.slice(2)

@@ -2,9 +2,11 @@
 import { setFlagsFromString } from 'node:v8'
 import { FlowCollector, type Step } from './collect/flows.ts'
 import { type FollowedCluster, followCluster } from './commands/export/cluster.ts'
+import { type Devices, openDevices } from './commands/export/devices.ts'
 import { ExtraRounds } from './commands/export/extra-rounds.ts'
 import { createKernelCost } from './commands/export/kernel-cost.ts'
 import { createNaming, PATIENCE_MS } from './commands/export/naming.ts'
+import type { Listener } from './commands/export/source.ts'
 import { Stages } from './commands/export/stages.ts'
 import { type Opened, openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
@@ -13,9 +15,11 @@ import type { Config } from './config.ts'
 import { KernelError } from './errors.ts'
 import { openCrypt } from './kernel/crypt.ts'
 import type { DialNews } from './kernel/dial-observers.ts'
+import { leaveAtOnce } from './kernel/leave.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
+import { widenPool } from './kernel/pool.ts'
 import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Snapshot } from './model.ts'
@@ -36,6 +40,8 @@ import { VERSION } from './version.ts'
 const COLLECTOR = 'flows'
 /** How long a collection that is under way at the end may still take. */
 const LAST_COLLECTION_MS = 3000
+/** Of libuv's pool; half of them for calls to GPUs, which may hang for good. */
+const POOL_THREADS = 8
 /** Interfaces come and go with pods; the trie only has to follow within a minute. */
 const PREFIX_REFRESH_MS = 10_000
 
@@ -58,8 +64,9 @@ export async function runExporter(config: Config, warnings: readonly string[], w
     for (const step of undo.reverse()) await step()
     undo.length = 0
   }
+  let devices: Devices
   try {
-    await start(config, log, undo, world)
+    devices = await start(config, log, undo, world)
   } catch (error) {
     await end()
     throw error
@@ -68,7 +75,7 @@ export async function runExporter(config: Config, warnings: readonly string[], w
     process.once(signal, () => {
       log.info({ signal }, 'ending')
       end().then(
-        () => process.exit(0),
+        () => (devices.hangs ? leaveAtOnce(0) : process.exit(0)),
         (error) => {
           log.error({ err: error }, 'could not end cleanly')
           process.exit(1)
@@ -78,7 +85,8 @@ export async function runExporter(config: Config, warnings: readonly string[], w
   }
 }
 
-async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<void> {
+async function start(config: Config, log: Logger, undo: (() => Promise<void> | void)[], world: World): Promise<Devices> {
+  const pool = widenPool(POOL_THREADS)
   returnBigBuffers()
   checkOtlp(config)
   const rules = config.webConfigFile === undefined ? undefined : await openWebFile(config.webConfigFile)
@@ -135,7 +143,9 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const { store } = opened
   const otlp = push(config, opened, self, log)
   undo.push(() => otlp?.close())
-  const collect = collection(config, { counting, opened, cgroups, names }, self, log, world)
+  const devices = await openDevices(config, { cgroupRoot: root.path, threads: Math.ceil(pool / 2), listener: listenerOf(self, log) })
+  undo.push(() => devices.close())
+  const collect = collection(config, { counting, opened, cgroups, names, devices }, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
@@ -153,6 +163,11 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   started.resolve(rounds)
   keepYoungHeapSmall()
   for (const address of server.addresses) log.info({ address }, 'listening')
+  return devices
+}
+
+function listenerOf(self: Self, log: Logger): Listener {
+  return { ...self, warn: (context, message) => log.warn(context, message), info: (context, message) => log.info(context, message) }
 }
 
 async function load(
@@ -182,6 +197,7 @@ function clockOf({ nowNs = process.hrtime.bigint }: World): () => number {
 }
 
 interface Sources {
+  readonly devices: Devices
   readonly counting: Counting
   readonly opened: Opened
   readonly cgroups: CgroupIndex
@@ -191,7 +207,7 @@ interface Sources {
 /** One collection: what the kernel counted, named, added up. */
 function collection(
   config: Config,
-  { counting, opened, cgroups, names }: Sources,
+  { counting, opened, cgroups, names, devices }: Sources,
   self: Self,
   log: Logger,
   world: World,
@@ -226,6 +242,7 @@ function collection(
   let pinned = true
 
   const run = async (): Promise<Snapshot> => {
+    const families = devices.collect()
     hostAddresses.refresh()
     if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
       datapath.setPrefixes(prefixRules(config.cidrs, names.publicPrefixes()))
@@ -245,8 +262,9 @@ function collection(
     tellTotals(self, totals)
     self.readerGap(collector.readerGapSeconds)
     tellCost(totals.tracked)
-    const snapshot = await stages.within('snapshot', () => store.snapshot(store.collectedMs()))
+    const counted = await stages.within('snapshot', () => store.snapshot(store.collectedMs()))
     for (const [stage, seconds] of stages.take()) self.stage(stage, seconds)
+    const snapshot = { ...counted, families: await families }
     const stats = store.stats()
     self.series(stats.series)
     self.seriesOverflow(stats.seriesOverflow)

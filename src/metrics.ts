@@ -131,6 +131,98 @@ export const FLOW_METRICS = [FLOW_BYTES, FLOW_PACKETS, ACTIVE_FLOWS, CONNECTIONS
 export const CONTAINER_METRICS = [CONTAINER_BYTES, CONTAINER_PACKETS] as const
 export const HEALTH_METRICS = [CONNECT_FAILED, RTT, CONNECT_TIME, LISTEN_OVERFLOWS, RECEIVE_DROPS] as const
 
+export const GPU_LABELS = [...OWNER_LABELS, 'gpu_uuid', 'gpu', 'gpu_model', 'mig_profile', 'mig_instance', 'sharing'] as const
+const GPU_PROCESS_LABELS = [...OWNER_LABELS, 'gpu_uuid', 'gpu'] as const
+const gpu = (name: string, unit: string, help: string): Metric => metric(`orb8_gpu_${name}`, 'gauge', unit, GPU_LABELS, help)
+
+/** A device's metric is published once: a MIG instance's own beside what only its whole GPU has. */
+export const GPU = {
+  utilization: gpu('utilization_ratio', '1', 'Share of the last second or less in which any kernel ran.'),
+  memoryUsed: gpu('memory_used_bytes', 'By', "Memory in use; under MIG each instance's, and none of the whole GPU."),
+  memoryTotal: gpu('memory_total_bytes', 'By', "Memory there is; under MIG each instance's, and none of the whole GPU."),
+  power: gpu('power_watts', 'W', 'Power that the GPU draws.'),
+  temperature: gpu('temperature_celsius', 'Cel', "Temperature of the GPU's core."),
+  energy: metric(
+    'orb8_gpu_energy_joules_total',
+    'counter',
+    'J',
+    GPU_LABELS,
+    'Energy that the GPU used since its driver was loaded, whoever held it; goes on over a reload of the driver.',
+  ),
+  smActive: gpu('sm_active_ratio', '1', 'Share of cycles in which a multiprocessor had work, averaged over all of them.'),
+  tensorActive: gpu('tensor_active_ratio', '1', 'Share of cycles in which the tensor cores worked.'),
+  dramActive: gpu('dram_active_ratio', '1', "Share of cycles in which the GPU's memory sent or received."),
+  pcie: metric(
+    'orb8_gpu_pcie_bytes_per_second',
+    'gauge',
+    'By/s',
+    [...GPU_LABELS, 'direction'],
+    'PCIe throughput: egress is sent by the GPU, ingress received by it.',
+  ),
+  clock: metric('orb8_gpu_clock_hertz', 'gauge', 'Hz', [...GPU_LABELS, 'clock'], 'Clock of the multiprocessors (sm) and the memory.'),
+  lastXid: gpu('last_xid', '1', 'Number of the last error (XID) that the driver told; 0 for none.'),
+} as const
+
+/** Per container from its processes, also where a GPU is shared. */
+export const GPU_PROCESS = {
+  utilization: metric(
+    'orb8_gpu_process_utilization_ratio',
+    'gauge',
+    '1',
+    GPU_PROCESS_LABELS,
+    "Share of the last 15 s in which the container's kernels ran on the GPU.",
+  ),
+  memoryUsed: metric(
+    'orb8_gpu_process_memory_used_bytes',
+    'gauge',
+    'By',
+    GPU_PROCESS_LABELS,
+    "GPU memory that the container's processes hold.",
+  ),
+} as const
+
+const RESOURCE_LABELS = [...ALWAYS_WRITTEN, 'resource'] as const
+
+/** What kubelet hands out, by the resource's name; where a device is shared each share counts. */
+export const GPU_RESOURCE = {
+  allocatable: metric(
+    'orb8_gpu_allocatable_devices',
+    'gauge',
+    '{device}',
+    RESOURCE_LABELS,
+    'GPUs, MIG instances or shares of them that kubelet can hand out.',
+  ),
+  allocated: metric(
+    'orb8_gpu_allocated_devices',
+    'gauge',
+    '{device}',
+    RESOURCE_LABELS,
+    'GPUs, MIG instances or shares of them that kubelet has handed out to containers.',
+  ),
+} as const
+
+const RDMA_LABELS = [...OWNER_LABELS, 'device', 'port'] as const
+const rdma = (name: string, unit: string, label: string, help: string): Metric =>
+  metric(`orb8_rdma_${name}`, 'counter', unit, [...RDMA_LABELS, label], help)
+
+export const RDMA = {
+  bytes: rdma('bytes_total', 'By', 'direction', 'Bytes through the port of the RDMA device: egress sent, ingress received.'),
+  packets: rdma('packets_total', '{packet}', 'direction', 'Packets through the port of the RDMA device.'),
+  events: rdma(
+    'events_total',
+    '{event}',
+    'counter',
+    "Congestion and retransmission on the port of the RDMA device, by the kernel's names for its counters.",
+  ),
+} as const
+
+export const DEVICE_METRICS: readonly Metric[] = [
+  ...Object.values(GPU),
+  ...Object.values(GPU_PROCESS),
+  ...Object.values(GPU_RESOURCE),
+  ...Object.values(RDMA),
+]
+
 /** The exporter about itself. */
 export const SELF = {
   buildInfo: metric('orb8_build_info', 'gauge', '1', ['version', 'node_version', 'libbpf_version'], 'Always 1; what runs.'),
@@ -253,4 +345,10 @@ export const KEPT_COUNTERS: ReadonlySet<string> = new Set(
 )
 
 /** All of them, in the order of the README's table. */
-export const ALL_METRICS: readonly Metric[] = [...FLOW_METRICS, ...CONTAINER_METRICS, ...HEALTH_METRICS, ...Object.values(SELF)]
+export const ALL_METRICS: readonly Metric[] = [
+  ...FLOW_METRICS,
+  ...CONTAINER_METRICS,
+  ...HEALTH_METRICS,
+  ...DEVICE_METRICS,
+  ...Object.values(SELF),
+]

@@ -160,6 +160,20 @@ export interface SeriesTable {
   readonly values: Float64Array
 }
 
+/** One sample of a metric that has few: its labels in the order of the metric's. */
+export interface FamilySample {
+  readonly labels: readonly string[]
+  readonly value: number
+  /** Of a counter: it counts from no earlier than this, ms since the epoch. Of a gauge: any. */
+  readonly startMs: number
+}
+
+/** A metric with all its samples, for what has some hundred of them at most: devices. Never without samples. */
+export interface SampleFamily {
+  readonly metric: Metric
+  readonly samples: readonly FamilySample[]
+}
+
 /** What both publishers read. Never changed once made. */
 export interface Snapshot {
   /** End of the collection, ms since the epoch. */
@@ -168,6 +182,122 @@ export interface Snapshot {
   readonly containers: SeriesTable
   /** A table each: connect failures, round-trip times, connect times, drops by container. */
   readonly health: readonly SeriesTable[]
+  /** Of devices: GPUs, RDMA. */
+  readonly families?: readonly SampleFamily[]
+}
+
+/** One GPU, or one MIG instance of it. Texts are empty where they do not apply or nobody told. */
+export interface GpuDevice {
+  /** `GPU-...`; of a MIG instance its GPU's, for that is what all sources agree on. */
+  readonly uuid: string
+  /** As the driver counts them. */
+  readonly index: string
+  /** N of /dev/nvidiaN, which some device plugins name devices by. */
+  readonly minor: string
+  readonly model: string
+  /** `1g.10gb` */
+  readonly migProfile: string
+  /** The GPU instance's number. */
+  readonly migInstance: string
+  /** `MIG-...`, of each compute instance inside: device plugins hand these out. */
+  readonly migUuids: readonly string[]
+}
+
+/** How several may be on one device; `none`: nobody holds it, or nobody knows who does. */
+export type GpuSharing = 'exclusive' | 'mig' | 'time_slicing' | 'mps' | 'none'
+
+/** What was read of a device, in base units. What its source does not know is not there. */
+export interface GpuReadings {
+  readonly utilization?: number
+  readonly memoryUsedBytes?: number
+  readonly memoryTotalBytes?: number
+  readonly powerWatts?: number
+  readonly temperatureCelsius?: number
+  /** Since the driver was loaded: it may fall. */
+  readonly energyJoules?: number
+  readonly smActive?: number
+  readonly tensorActive?: number
+  readonly dramActive?: number
+  /** Sent by the device, B/s. */
+  readonly pcieEgress?: number
+  readonly pcieIngress?: number
+  /** The last error that the driver told; 0: none since somebody listens. */
+  readonly lastXid?: number
+  readonly smClockHertz?: number
+  readonly memoryClockHertz?: number
+}
+
+/** A container that holds a device, as its source names it. */
+export interface DeviceHolder {
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+  /** It holds a share of the device, others may hold the rest. */
+  readonly share: boolean
+}
+
+/** A device as one source saw it: raw ids, what collect hands to resolve. */
+export interface GpuSample {
+  readonly device: GpuDevice
+  readonly readings: GpuReadings
+  /** Whom the source itself knows to hold it; not there where it does not tell. */
+  readonly holders?: readonly DeviceHolder[]
+}
+
+/** A process on a GPU. */
+export interface GpuProcess {
+  /** The whole GPU's. */
+  readonly uuid: string
+  readonly index: string
+  readonly migInstance: string
+  readonly pid: number
+  /** Inode of its cgroup v2 directory; 0 where unknown. */
+  readonly cgroup: bigint
+  /** Below the cgroup v2 mount, with a leading slash; empty where unknown. */
+  readonly cgroupPath: string
+  /** It reaches the device through an MPS server. */
+  readonly mps: boolean
+  readonly memoryBytes?: number
+  /** Share of the time in which its kernels ran, averaged over the last collection's window. */
+  readonly utilization?: number
+}
+
+/** Who holds a device, in the contract's words; an empty owner where nobody does, or several. */
+export interface ResolvedGpu extends GpuSample {
+  readonly owner: Owner
+  readonly sharing: GpuSharing
+}
+
+export interface ResolvedGpuProcess extends GpuProcess {
+  readonly owner: Owner
+}
+
+/** Devices of one resource that kubelet hands out, shares of a device each for one. */
+export interface DeviceResource {
+  /** As pods ask for it: `nvidia.com/gpu`. */
+  readonly resource: string
+  /** Undefined where kubelet does not tell. */
+  readonly allocatable: number | undefined
+  readonly allocated: number
+}
+
+/** A port of an RDMA device with its counters as the kernel holds them: they may fall, and wrap. */
+export interface RdmaPort {
+  readonly device: string
+  readonly port: string
+  /** What the device is a function of, as sysfs names it: `0000:3b:00.2`; empty where it is none. */
+  readonly parent: string
+  /** B; what the device does not count is not there. */
+  readonly egressBytes?: number
+  readonly ingressBytes?: number
+  readonly egressPackets?: number
+  readonly ingressPackets?: number
+  /** Of congestion and retransmission, by the kernel's names. */
+  readonly counters: ReadonlyMap<string, number>
+}
+
+export interface ResolvedRdmaPort extends RdmaPort {
+  readonly owner: Owner
 }
 
 /** Go's words for what a server asks of a client's certificate. */

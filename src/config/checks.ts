@@ -85,6 +85,14 @@ export const noneOrPath: Check<string | undefined> = none(
   ),
 )
 
+/** Nothing, or an address of a web server, as it was written. */
+export const noneOrUrl: Check<string | undefined> = none(
+  text.check(
+    z.refine((url) => /^https?:\/\//i.test(url) && URL.canParse(url) && !/\s/.test(url), { error: 'is not an http or https address' }),
+    z.maxLength(2048, { error: 'is too long for an address' }),
+  ),
+)
+
 export const noneOrWhole = (least: number, most: number): Check<number | undefined> => none(whole(least, most))
 
 const commaList = z.pipe(

@@ -6,12 +6,16 @@ const SHOWN = 120
 // Delete, C1 controls, line and paragraph separators, and what turns the direction of writing.
 const UNSAFE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
+/** What stands before a host: a user and a password. */
+const CREDENTIALS = /(:\/\/)[^/?#\s]*@/g
+
 const escaped = (text: string): string => text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** A value in quotes if it is text, as JavaScript writes it otherwise. */
 export function quoted(value: unknown): string {
   if (typeof value === 'string') {
-    const cut = value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value
+    const shown = value.replaceAll(CREDENTIALS, '$1***@')
+    const cut = shown.length > SHOWN ? `${shown.slice(0, SHOWN)}…` : shown
     return escaped(JSON.stringify(cut))
   }
   const whole = inspect(value, {

@@ -14,10 +14,10 @@ export type BpfLink = Ptr<'bpf_link'>
 /** A file descriptor. */
 export type Fd = number & { readonly __brand: 'Fd' }
 
-interface Library {
+export interface Library {
   func(definition: string): CFunction
 }
-interface CFunction {
+export interface CFunction {
   (...args: unknown[]): unknown
   async: (...args: unknown[]) => void
 }

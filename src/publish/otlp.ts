@@ -12,6 +12,7 @@ import type { FromPush, Start, ToPush } from './otlp/messages.ts'
 import { createOutcomes, type Outcomes } from './otlp/outcomes.ts'
 import { deltas, endpointOf, type OtlpSettings } from './otlp/settings.ts'
 import type { Self } from './self.ts'
+import { toFamily } from './text.ts'
 
 /** How long the last export may take: systemd and Kubernetes wait for more, but not for ever. */
 const CLOSE_MS = 3000
@@ -162,13 +163,13 @@ class Push implements Otlp {
 
   /** A page a turn of the event loop: scrapes come in between. */
   async #answer(worker: Worker, request: number): Promise<void> {
-    const timeMs = this.#feed.latest?.timeMs
+    const { latest } = this.#feed
     for (const page of this.#feed.pages()) {
       post(worker, page)
       await new Promise((resolve) => setImmediate(resolve))
     }
-    const families = await this.#options.self.families()
-    post(worker, { type: 'collected', request, families, ...(timeMs === undefined ? {} : { timeMs }) })
+    const families = [...(latest?.families ?? []).map(toFamily), ...(await this.#options.self.families())]
+    post(worker, { type: 'collected', request, families, ...(latest === undefined ? {} : { timeMs: latest.timeMs }) })
   }
 
   /** Without its memory of what was taken, the next one takes differences from now on. */

@@ -68,6 +68,8 @@ export interface Self {
   stage(name: Stage, seconds: number): void
   /** One failed. `reason` is one of few words: it is a label. */
   collectionFailed(collector: string, reason: string, seconds: number): void
+  /** A part of one failed so often, the rest worked. */
+  collectedPartly(collector: string, reason: string, times: number): void
   readonly kubernetes: ClusterNumbers
   otlpExported(result: (typeof EXPORT_RESULTS)[number]): void
   /** For /metrics: the delay of the event loop is that since the last call. */
@@ -152,6 +154,7 @@ export function createSelf({ version, libbpfVersion }: SelfInfo): Self {
       collectorUp.set({ collector }, 0)
       collectorErrors.inc({ collector, reason })
     },
+    collectedPartly: (collector, reason, times) => collectorErrors.inc({ collector, reason }, times),
     kubernetes,
     otlpExported: (result) => otlpExports.inc({ result }),
     families: () => families(scraped()),

@@ -1,6 +1,6 @@
 // Writes families and series tables as Prometheus text 0.0.4 or OpenMetrics 1.0.0, page by page. Knows both formats to the
 // letter; nothing of HTTP, of compression, or of what the numbers mean.
-import type { Metric, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
+import type { Metric, SampleFamily, SeriesRow, SeriesTable, Snapshot } from '../model.ts'
 import { formatBound, formatNumber, NUMBER_BYTES, putNumber } from './number-text.ts'
 
 export type Format = 'prometheus' | 'openmetrics'
@@ -36,6 +36,7 @@ export function* encode(snapshot: Snapshot | undefined, families: Iterable<Famil
   const page = new Page(newPage)
   const tables = snapshot === undefined ? [] : [snapshot.flows, snapshot.containers, ...snapshot.health]
   for (const table of tables) yield* encodeTable(page, table, format)
+  for (const family of snapshot?.families ?? []) yield* page.write(encodeFamily(toFamily(family), format))
   for (const family of families) yield* page.write(encodeFamily(family, format))
   if (format === 'openmetrics') yield* page.write(Buffer.from('# EOF\n'))
   if (page.length > 0) yield page.cut()
@@ -224,7 +225,22 @@ function encodeFamily(family: Family, format: Format): Buffer {
   return Buffer.from(text)
 }
 
-const UNITS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds' }
+/** With each label's name beside its value. */
+export function toFamily({ metric, samples }: SampleFamily): Family {
+  const named = (labels: readonly string[]): Sample['labels'] =>
+    Object.fromEntries(metric.labels.map((name, index) => [name, labels[index] ?? '']))
+  return { ...metric, samples: samples.map(({ labels, value }) => ({ suffix: '', labels: named(labels), value })) }
+}
+
+const UNITS: Readonly<Record<string, string>> = {
+  1: 'ratio',
+  By: 'bytes',
+  s: 'seconds',
+  J: 'joules',
+  W: 'watts',
+  Cel: 'celsius',
+  Hz: 'hertz',
+}
 
 function openName(family: Pick<Family, 'name' | 'type'>): string {
   return family.type === 'counter' ? family.name.replace(/_total$/, '') : family.name

@@ -9,6 +9,7 @@ import {
   listen,
   name,
   networks,
+  noneOrUrl,
   optionalPath,
   pathList,
   whole,
@@ -90,4 +91,11 @@ t.test('lists come as text, or native from a file', async (t) => {
 t.test('what a check gives out is frozen', async (t) => {
   for (const value of [read(listen, ':1'), read(flowLabels, 'role'), read(networks, 'a=10.0.0.0/8'), read(pathList, '/a')])
     t.ok(Object.isFrozen(value))
+})
+
+t.test('an address of a web server, as it was written', async (t) => {
+  for (const url of ['http://localhost:9400/metrics', 'https://me:word@[::1]:9400', 'HTTP://a']) t.equal(z.parse(noneOrUrl, url), url)
+  t.equal(z.parse(noneOrUrl, ''), undefined)
+  for (const url of ['localhost:9400', 'ftp://a', 'http://', 'http://a b', 'http://a:99999', '/metrics', 7, `http://${'a'.repeat(3000)}`])
+    t.notOk(z.safeParse(noneOrUrl, url).success, String(url).slice(0, 20))
 })

@@ -24,3 +24,9 @@ t.test('a plain key needs no quotes, an odd one gets them', async (t) => {
   t.equal(named('ORB8_X'), 'ORB8_X')
   t.equal(named('a\nb'), String.raw`"a\nb"`)
 })
+
+t.test('a user and a password in an address are not shown', async (t) => {
+  t.equal(quoted('https://me:secret@host:1/path'), '"https://***@host:1/path"')
+  t.equal(quoted('ftp://me:sec@ret@host'), '"ftp://***@host"')
+  t.equal(quoted('http://host/a@b'), '"http://host/a@b"')
+})

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
+import { DEVICE_METRICS } from '../../src/metrics.ts'
 import type { SeriesTable, Snapshot } from '../../src/model.ts'
 import { encode, type Family, type Format, PAGE_BYTES } from '../../src/publish/text.ts'
 import { readOpenMetrics, readPrometheus } from './exposition.ts'
@@ -249,5 +250,31 @@ t.test('promtool has no complaint about hostile values', async (t) => {
   const hostile = [HOSTILE, '\\', '"', '\n', '', ' ', '{', '}', '#', ',', '=']
   const rows = hostile.map((workload) => ({ labels: { ...EXAMPLE, workload }, values: [1] }))
   const text = textOf(snapshotOf(rows, { health: [failuresOf(rows), timesOf(rows), dropsOf(rows)] }), [HISTOGRAM])
+  t.equal(execFileSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }), '')
+})
+
+t.test('families of devices stand behind the flows, with every label and valid in both formats', async (t) => {
+  const devices = DEVICE_METRICS.map((metric) => ({
+    metric,
+    samples: [HOSTILE, ''].map((of, index) => ({ labels: metric.labels.map(() => of), value: index + 0.5, startMs: 0 })),
+  }))
+  const one = { ...snapshotOf([{ labels: EXAMPLE, values: [1] }]), families: devices }
+  const text = textOf(one, [HISTOGRAM])
+  for (const families of [readPrometheus(text), readOpenMetrics(textOf(one, [HISTOGRAM], 'openmetrics'))]) {
+    const names = [...families.keys()].map((name) => name.replace(/_total$/, ''))
+    const own = DEVICE_METRICS.map(({ name }) => name.replace(/_total$/, ''))
+    t.same(names.slice(-own.length - 1), [...own, 'x_seconds'])
+    for (const { name, labels } of DEVICE_METRICS) {
+      const samples = (families.get(name) ?? families.get(name.replace(/_total$/, '')))?.samples
+      t.same(
+        samples?.map(({ value }) => Number(value)),
+        [0.5, 1.5],
+        name,
+      )
+      t.same(samples?.[0]?.labels, Object.fromEntries(labels.map((label) => [label, HOSTILE])))
+      t.same(samples?.[1]?.labels, Object.fromEntries(labels.map((label) => [label, ''])))
+    }
+  }
+  t.match(textOf(one, [], 'openmetrics'), '# TYPE orb8_gpu_energy_joules counter\n# UNIT orb8_gpu_energy_joules joules\n')
   t.equal(execFileSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'] }), '')
 })

@@ -21,8 +21,8 @@ interface Told {
   left: Leaver[]
 }
 
-function tablesOf({ timeMs: _, ...tables }: Snapshot): readonly SeriesTable[] {
-  return Object.values(tables).flat()
+function tablesOf({ flows, containers, health }: Snapshot): readonly SeriesTable[] {
+  return [flows, containers, ...health]
 }
 
 export class Feed {

@@ -1,0 +1,134 @@
+// GPUs and RDMA ports of this machine as the exporter publishes them: puts their sources, who holds them and their store together.
+// Nothing here ever fails a collection of flows.
+import { existsSync } from 'node:fs'
+import type { DcgmCollector } from '../../collect/dcgm.ts'
+import { mergedGpus } from '../../collect/merged-gpus.ts'
+import { NvmlCollector } from '../../collect/nvml.ts'
+import { RdmaCollector } from '../../collect/rdma.ts'
+import { readBounded } from '../../config/file.ts'
+import type { Config } from '../../config.ts'
+import { ConfigError } from '../../errors.ts'
+import type { SampleFamily } from '../../model.ts'
+import { gpuResources } from '../../resolve/gpu-resources.ts'
+import { GpuResolver, type WorkloadNames } from '../../resolve/gpus.ts'
+import type { Held, PodResources } from '../../resolve/pod-resources.ts'
+import { createDeviceStore } from '../../store/devices.ts'
+import { VERSION } from '../../version.ts'
+import { type Listener, Source } from './source.ts'
+
+export interface DevicesWorld {
+  readonly cgroupRoot: string
+  /** Of libuv's pool, for NVML. */
+  readonly threads: number
+  readonly listener: Listener
+  readonly names?: WorkloadNames
+}
+
+export interface Devices {
+  /** None where the machine has none. Never rejects. */
+  collect(): Promise<readonly SampleFamily[]>
+  /** To be asked after `close`: process.exit would wait for a call that does not come back. */
+  readonly hangs: boolean
+  close(): Promise<void>
+}
+
+/** What a scrape told is good for so many intervals. */
+const STALE_INTERVALS = 3
+
+/** Throws ConfigError where the file of authorities cannot be read. */
+export async function openDevices(config: Config, { cgroupRoot, threads, listener, names }: DevicesWorld): Promise<Devices> {
+  const dcgm = await openDcgm(config)
+  const nvml = config.nvml === 'off' ? undefined : new NvmlCollector({ mode: config.nvml, cgroupRoot, threads })
+  const rdma = new RdmaCollector()
+  const kubelet = new Kubelet(config.podResourcesSocket)
+  const resolver = new GpuResolver(names)
+  const store = createDeviceStore()
+  const sources = {
+    dcgm: new Source('dcgm', listener),
+    nvml: new Source('nvml', listener),
+    rdma: new Source('rdma', listener),
+    kubelet: new Source('pod_resources', listener),
+  }
+
+  const collect = async (): Promise<readonly SampleFamily[]> => {
+    const [fromDcgm, fromNvml, fromRdma] = await Promise.all([
+      sources.dcgm.ask(async () => dcgm?.collect()),
+      sources.nvml.ask(async () => nvml?.collect()),
+      sources.rdma.ask(() => rdma.collect()),
+    ])
+    sources.nvml.partly(fromNvml?.failures)
+    const samples = mergedGpus(fromDcgm ?? [], fromNvml?.samples ?? [])
+    const ports = fromRdma?.ports ?? []
+    const held = samples.length + ports.length > 0 ? await sources.kubelet.ask(() => kubelet.ask(), kubelet.lastKnown) : undefined
+    const processes = fromNvml?.processes ?? []
+    return store.families({
+      gpus: resolver.gpus({ samples, processes, holdings: held?.holdings }),
+      processes: resolver.processes(processes),
+      rdma: resolver.rdma(ports, held?.holdings),
+      resources: held === undefined ? [] : gpuResources(held),
+    })
+  }
+
+  return {
+    collect: () =>
+      collect().catch((error) => {
+        listener.collectionFailed('devices', 'internal', 0)
+        listener.warn({ err: error }, 'devices are left out')
+        return []
+      }),
+    get hangs() {
+      return nvml?.hangs === true
+    },
+    async close() {
+      kubelet.close()
+      await Promise.all([dcgm?.close(), nvml?.close()])
+    },
+  }
+}
+
+/** Loaded where it is asked for: undici is megabytes. */
+async function openDcgm({ dcgmUrl, dcgmCaFile, collectIntervalMs }: Config): Promise<DcgmCollector | undefined> {
+  if (dcgmUrl === undefined) return undefined
+  const { DcgmCollector } = await import('../../collect/dcgm.ts')
+  const options = { url: dcgmUrl, staleMs: STALE_INTERVALS * collectIntervalMs, userAgent: `orb8/${VERSION}` }
+  return new DcgmCollector({ ...options, ca: dcgmCaFile === undefined ? undefined : readAuthorities(dcgmCaFile) })
+}
+
+function readAuthorities(path: string): string {
+  const allowed = 'a PEM file with certificates'
+  let text: string
+  try {
+    text = readBounded(path)
+  } catch (error) {
+    throw new ConfigError('ORB8_DCGM_CA_FILE', `it cannot be read: ${(error as Error).message}`, allowed)
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new ConfigError('ORB8_DCGM_CA_FILE', 'no certificate is in it', allowed)
+  return text
+}
+
+/** Loaded, and asked, from when its socket is first there: gRPC is megabytes. */
+class Kubelet {
+  readonly #socket: string | undefined
+  #podResources: PodResources | undefined
+
+  constructor(socket: string | undefined) {
+    this.#socket = socket
+  }
+
+  get lastKnown(): Held | undefined {
+    return this.#podResources?.lastKnown
+  }
+
+  async ask(): Promise<Held | undefined> {
+    if (this.#podResources === undefined) {
+      if (this.#socket === undefined || !existsSync(this.#socket)) return undefined
+      const { PodResources } = await import('../../resolve/pod-resources.ts')
+      this.#podResources ??= new PodResources({ socket: this.#socket })
+    }
+    return this.#podResources.ask()
+  }
+
+  close(): void {
+    this.#podResources?.close()
+  }
+}
