@@ -44,10 +44,11 @@ async function timeToLoad(): Promise<number> {
   }
 }
 
-async function timeToReady(): Promise<number> {
+/** ms. `end`: how the process then ends. */
+export async function timeToReady(args: readonly string[] = [], end: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number> {
   const port = await freePort()
   const began = performance.now()
-  const child = spawn(process.execPath, [CLI, '--listen', `127.0.0.1:${port}`], { stdio: 'ignore' })
+  const child = spawn(process.execPath, [CLI, '--listen', `127.0.0.1:${port}`, ...args], { stdio: 'ignore' })
   const ended = once(child, 'exit')
   try {
     while ((await status(port)) !== 200) {
@@ -56,7 +57,7 @@ async function timeToReady(): Promise<number> {
     }
     return performance.now() - began
   } finally {
-    child.kill('SIGTERM')
+    child.kill(end)
     await ended
   }
 }

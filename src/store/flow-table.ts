@@ -31,8 +31,7 @@ export class FlowTable extends Table {
   add(row: Row, counts: FlowCounts): void {
     const { numbers } = this
     const { slot } = row
-    row.moved = true
-    row.stale = true
+    this.move(row)
     numbers.add(slot, sentBytes, counts.sentBytes)
     numbers.add(slot, receivedBytes, counts.receivedBytes)
     numbers.add(slot, sentPackets, counts.sentPackets)
@@ -59,7 +58,7 @@ export class FlowTable extends Table {
   /** Settles open connections first. */
   override sweep(nowMs: number, idleMs: number): readonly Row[] {
     const owing = new Set([...this.#owing].sort((one, other) => one.series.id - other.series.id))
-    settle(owing, this.rows, this.#likenesses, this.numbers)
+    for (const giver of settle(owing, this.rows, this.#likenesses, this.numbers)) this.change(giver)
     this.#owing = owing
     const left = super.sweep(nowMs, idleMs)
     for (const row of left) owing.delete(row)

@@ -36,9 +36,9 @@ export class LastingSums {
     return this.#leavings
   }
 
-  /** Rows that the last scrape had. */
-  get rows(): number {
-    return this.#seen.size
+  /** Workloads that have rows in the last scrape. */
+  shown(): ReadonlySet<string> {
+    return new Set([...this.#seen.values()].map(({ workload }) => workload))
   }
 
   /** One scrape, whole. */
