@@ -44,11 +44,20 @@ async function timeToLoad(): Promise<number> {
   }
 }
 
-/** ms. `end`: how the process then ends. */
-export async function timeToReady(args: readonly string[] = [], end: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<number> {
+interface StartOptions {
+  readonly args?: readonly string[]
+  /** Runs it. */
+  readonly wrapper?: readonly string[]
+  /** How the process then ends. */
+  readonly end?: 'SIGTERM' | 'SIGKILL'
+}
+
+/** ms. */
+export async function timeToReady({ args = [], wrapper = [], end = 'SIGTERM' }: StartOptions = {}): Promise<number> {
   const port = await freePort()
+  const [command = '', ...rest] = [...wrapper, process.execPath, CLI, '--listen', `127.0.0.1:${port}`, ...args]
   const began = performance.now()
-  const child = spawn(process.execPath, [CLI, '--listen', `127.0.0.1:${port}`, ...args], { stdio: 'ignore' })
+  const child = spawn(command, rest, { stdio: 'ignore' })
   const ended = once(child, 'exit')
   try {
     while ((await status(port)) !== 200) {
