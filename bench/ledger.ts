@@ -48,7 +48,7 @@ export async function ledger(tell: (line: string) => void): Promise<Section> {
     method: [
       `${SERIES.toLocaleString('en-US')} series (UDP to ${PORTS} ports from each of ${SERIES / PORTS} cgroups) in a ledger pinned on a bpffs of its own, ORB8_SERIES_LIMIT=${LIMIT}. ${COLLECTIONS} collections in the background, nobody scraping, from the`,
       `beat to the snapshot: the time in which the event loop did not wait, and the CPU time of its thread; in ${COLLECTIONS} others the longest time in which it took no turn, by a timer of 1 ms. *Start*: ${STARTS} starts that take over`,
-      `what the one before left, half of these ended by SIGTERM, half by SIGKILL, from the process' start to \`/readyz\` 200, in its first collection too. All scheduled before everybody else (`chrt -f`), so that others on the machine disturb less.`,
+      `what the one before left, half of these ended by SIGTERM, half by SIGKILL, from the process' start to \`/readyz\` 200, in its first collection too. All scheduled before everybody else (chrt -f), so that others on the machine disturb less.`,
     ].join(' '),
     head: ['', 'ms', 'at most', 'target'],
     rows: [
