@@ -43,10 +43,10 @@ export class ManyFlows {
     return new ManyFlows(sockets)
   }
 
-  /** One datagram to every port from every workload. */
-  async send(ports: number = PORTS): Promise<void> {
+  /** One datagram to every port from every workload, or from the first so many. */
+  async send(ports: number = PORTS, workloads: number = this.#sockets.length): Promise<void> {
     let waiting: Promise<unknown>[] = []
-    for (const socket of this.#sockets) {
+    for (const socket of this.#sockets.slice(0, workloads)) {
       for (let port = FIRST_PORT; port < FIRST_PORT + ports; port++) {
         waiting.push(new Promise((resolve) => socket.send('12345678', port, '127.0.0.1', resolve)))
         if (waiting.length < WAITING) continue

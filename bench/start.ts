@@ -44,10 +44,20 @@ async function timeToLoad(): Promise<number> {
   }
 }
 
-async function timeToReady(): Promise<number> {
+interface StartOptions {
+  readonly args?: readonly string[]
+  /** Runs it. */
+  readonly wrapper?: readonly string[]
+  /** How the process then ends. */
+  readonly end?: 'SIGTERM' | 'SIGKILL'
+}
+
+/** ms. */
+export async function timeToReady({ args = [], wrapper = [], end = 'SIGTERM' }: StartOptions = {}): Promise<number> {
   const port = await freePort()
+  const [command = '', ...rest] = [...wrapper, process.execPath, CLI, '--listen', `127.0.0.1:${port}`, ...args]
   const began = performance.now()
-  const child = spawn(process.execPath, [CLI, '--listen', `127.0.0.1:${port}`], { stdio: 'ignore' })
+  const child = spawn(command, rest, { stdio: 'ignore' })
   const ended = once(child, 'exit')
   try {
     while ((await status(port)) !== 200) {
@@ -56,7 +66,7 @@ async function timeToReady(): Promise<number> {
     }
     return performance.now() - began
   } finally {
-    child.kill('SIGTERM')
+    child.kill(end)
     await ended
   }
 }

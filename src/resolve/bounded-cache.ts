@@ -1,16 +1,35 @@
-// A map that forgets what was not asked for lately. Knows counts; nothing of what it keeps.
+// A map that forgets what was not asked for lately. Knows counts and time; nothing of what it keeps.
 
 /**
- * Holds at most `maxEntries`. Two halves: a full young half becomes the old one and the old one goes, so that making room never
- * takes a pause and what is asked for again stays.
+ * Names of workloads that have gone keep their rows in memory. A tenth of a millisecond brings back what was forgotten too early.
+ */
+const IDLE_MS = 60_000
+
+export interface BoundedCacheOptions {
+  /** What was not asked for in so long goes, in twice as long at the latest, where anything is put in meanwhile. */
+  readonly idleMs?: number
+  /** A clock that never goes back, ms. */
+  readonly nowMs?: () => number
+}
+
+/**
+ * Holds at most `maxEntries`. Two halves: where the young half is full, or old enough, it becomes the old one and the old one goes, so
+ * that making room never takes a pause and what is asked for again stays.
  */
 export class BoundedCache<K, V> {
   #young = new Map<K, V>()
   #old = new Map<K, V>()
   readonly #half: number
+  readonly #idleMs: number
+  readonly #nowMs: () => number
+  /** When the young half began. */
+  #sinceMs: number
 
-  constructor(maxEntries: number) {
+  constructor(maxEntries: number, { idleMs = IDLE_MS, nowMs = () => performance.now() }: BoundedCacheOptions = {}) {
     this.#half = Math.max(1, Math.floor(maxEntries / 2))
+    this.#idleMs = idleMs
+    this.#nowMs = nowMs
+    this.#sinceMs = nowMs()
   }
 
   get size(): number {
@@ -28,8 +47,9 @@ export class BoundedCache<K, V> {
   set(key: K, value: V): void {
     this.#old.delete(key)
     this.#young.set(key, value)
-    if (this.#young.size < this.#half) return
+    if (this.#young.size < this.#half && this.#nowMs() - this.#sinceMs < this.#idleMs) return
     this.#old = this.#young
     this.#young = new Map()
+    this.#sinceMs = this.#nowMs()
   }
 }

@@ -33,8 +33,7 @@ export class FlowTable extends Table {
   add(row: Row, counts: FlowCounts): void {
     const { numbers } = this
     const { slot } = row
-    row.moved = true
-    row.stale = true
+    this.move(row)
     numbers.add(slot, sentBytes, counts.sentBytes)
     numbers.add(slot, receivedBytes, counts.receivedBytes)
     numbers.add(slot, sentPackets, counts.sentPackets)
@@ -62,7 +61,7 @@ export class FlowTable extends Table {
   override sweep(nowMs: number, idleMs: number): readonly Row[] {
     for (const row of this.#owing) this.#forgive(row)
     const owing = new Set([...this.#owing].sort((one, other) => one.series.id - other.series.id))
-    settle(owing, this.rows, this.#likenesses, this.numbers)
+    for (const giver of settle(owing, this.rows, this.#likenesses, this.numbers)) this.change(giver)
     this.#owing = owing
     const left = super.sweep(nowMs, idleMs)
     for (const row of left) owing.delete(row)

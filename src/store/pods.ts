@@ -25,6 +25,7 @@ export type Lives = (namespace: string, pod: string) => boolean
 export class Pods {
   readonly #lives: Lives
   readonly #pods = new Map<string, Pod>()
+  #someAreDue = false
 
   constructor(lives: Lives = () => true) {
     this.#lives = lives
@@ -47,8 +48,14 @@ export class Pods {
     pod.rows--
   }
 
+  /** As of the last review: is there a series that may have to leave? */
+  get someAreDue(): boolean {
+    return this.#someAreDue
+  }
+
   /** To be called before series are swept: who has gone, and whose time is over? */
   review(nowMs: number): void {
+    this.#someAreDue = false
     for (const pod of this.#pods.values()) {
       if (this.#lives(pod.namespace, pod.name)) {
         pod.goneMs = Number.POSITIVE_INFINITY
@@ -57,6 +64,7 @@ export class Pods {
       }
       pod.goneMs = Math.min(pod.goneMs, nowMs)
       pod.due = nowMs - pod.goneMs >= KEEP_MS
+      if (pod.due && pod.rows > 0) this.#someAreDue = true
     }
   }
 

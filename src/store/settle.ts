@@ -8,14 +8,15 @@ import type { Row } from './row.ts'
 export type Likeness = (row: Row) => string
 
 /**
- * Pays what the rows in `owing` lack, and leaves in it those for which nobody has anything.
+ * Pays what the rows in `owing` lack, leaves in it those for which nobody has anything, and answers who gave.
  * To be called between collections: within one, a close may be added before its open.
  */
-export function settle(owing: Set<Row>, rows: readonly Row[], likenesses: readonly Likeness[], numbers: Numbers): void {
+export function settle(owing: Set<Row>, rows: readonly Row[], likenesses: readonly Likeness[], numbers: Numbers): ReadonlySet<Row> {
+  const gave = new Set<Row>()
   const balance = (row: Row): number => numbers.total(row.slot, MEASURES.active)
   for (const row of owing) if (balance(row) >= 0) owing.delete(row)
   for (const likeness of likenesses) {
-    if (owing.size === 0) return
+    if (owing.size === 0) break
     const givers = giversByLikeness(owing, rows, likeness, balance)
     for (const row of owing) {
       const alike = givers.get(likeness(row)) ?? []
@@ -24,12 +25,13 @@ export function settle(owing: Set<Row>, rows: readonly Row[], likenesses: readon
         numbers.add(giver.slot, MEASURES.active, -given)
         numbers.add(row.slot, MEASURES.active, given)
         // What lacks shows 0, before and after.
-        giver.stale = true
+        gave.add(giver)
         if (balance(giver) === 0) alike.pop()
       }
       if (balance(row) >= 0) owing.delete(row)
     }
   }
+  return gave
 }
 
 /** Rows with open connections, the likeliest to have lost one last: `other` and `overflow`, then still ones, each oldest last. */

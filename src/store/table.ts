@@ -17,10 +17,16 @@ export abstract class Table {
   readonly #ledger: Ledger
   readonly #pods: Pods
   readonly #byKey = new Map<string, Row>()
+  /** Rows that moved since the last sweep, once each. */
+  #moving: Row[] = []
+  /** No row that stands still has done so since before, ms of the store's clock: until then a sweep need not look at them. */
+  #stillSinceMs = Number.POSITIVE_INFINITY
   /** All of a copy but its values, while no row comes or goes. */
   #listed: Omit<SeriesTable, 'values'> | undefined
   /** The values of the last copy: what has not changed since is taken from here. */
   #values = new Float64Array(0)
+  /** Rows that differ from it, once each. */
+  #stale: Row[] = []
   /** No row starts later, ms since the epoch. */
   #lastStartMs = 0
 
@@ -72,24 +78,32 @@ export abstract class Table {
     if (made.size > 0) this.rows = this.rows.filter((row) => !row.gone)
   }
 
+  /** Its numbers changed by what it did. */
+  protected move(row: Row): void {
+    this.#outdate(row)
+    if (row.moved) return
+    row.moved = true
+    this.#moving.push(row)
+  }
+
+  /** Its numbers changed while it stood still: it may be one that need not stay any more. */
+  protected change(row: Row): void {
+    this.#outdate(row)
+    this.#stillSinceMs = Math.min(this.#stillSinceMs, this.numbers.moved(row.slot))
+  }
+
   /**
    * Ends a collection: takes out and returns the rows that have not moved for `idleMs` and may go, and those whose pod is gone for good.
    * `nowMs` is of the monotonic clock.
    */
   sweep(nowMs: number, idleMs: number): readonly Row[] {
-    const left: Row[] = []
-    for (const row of this.rows) {
-      if (row.moved) {
-        row.moved = false
-        this.numbers.setMoved(row.slot, nowMs)
-        continue
-      }
-      const stillMs = nowMs - this.numbers.moved(row.slot)
-      if (!this.#pods.leaves(row.pod, stillMs) && (stillMs < idleMs || this.stays(row))) continue
-      this.#drop(row)
-      left.push(row)
-    }
-    if (left.length > 0) this.rows = this.rows.filter((row) => !row.gone)
+    const moving = this.#moving
+    this.#moving = []
+    for (const row of moving) if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
+    if (moving.length > 0) this.#stillSinceMs = Math.min(this.#stillSinceMs, nowMs)
+    const someMayGo = nowMs - this.#stillSinceMs >= idleMs || this.#pods.someAreDue
+    const left = someMayGo ? this.#takeOut(nowMs, idleMs) : []
+    for (const row of moving) row.moved = false
     return left
   }
 
@@ -107,20 +121,12 @@ export abstract class Table {
   /** A copy that later adds do not change. */
   publish(): SeriesTable {
     const width = this.#columns.length
-    const before = this.#values
-    const values = new Float64Array(this.rows.length * width)
-    let at = 0
-    for (const [place, row] of this.rows.entries()) {
-      if (row.stale) {
-        this.write(row, values, at)
-        row.stale = false
-      } else {
-        const from = row.place * width
-        for (let column = 0; column < width; column++) values[at + column] = before[from + column] as number
-      }
-      row.place = place
-      at += width
+    const values = this.#listed === undefined ? this.#copyAll(width) : this.#values.slice()
+    for (const row of this.#stale) {
+      row.stale = false
+      if (!row.gone) this.write(row, values, row.place * width)
     }
+    this.#stale = []
     this.#values = values
     this.#listed ??= {
       labelNames: this.labels.names,
@@ -129,6 +135,45 @@ export abstract class Table {
       tcp: Uint8Array.from(this.rows, (row) => (row.tcp ? 1 : 0)),
     }
     return { ...this.#listed, values }
+  }
+
+  /** Rows came or went: each value from where its row stood. */
+  #copyAll(width: number): Float64Array<ArrayBuffer> {
+    const before = this.#values
+    const values = new Float64Array(this.rows.length * width)
+    let at = 0
+    for (const row of this.rows) {
+      const from = row.place * width
+      for (let column = 0; column < width; column++) values[at + column] = before[from + column] ?? 0
+      row.place = at / width
+      at += width
+    }
+    return values
+  }
+
+  /** Looks at every row. */
+  #takeOut(nowMs: number, idleMs: number): readonly Row[] {
+    const left: Row[] = []
+    let stillSinceMs = Number.POSITIVE_INFINITY
+    for (const row of this.rows) {
+      const movedMs = this.numbers.moved(row.slot)
+      const leaves = !row.moved && this.#pods.leaves(row.pod, nowMs - movedMs)
+      if (!leaves && (row.moved || nowMs - movedMs < idleMs)) {
+        stillSinceMs = Math.min(stillSinceMs, movedMs)
+      } else if (leaves || !this.stays(row)) {
+        this.#drop(row)
+        left.push(row)
+      }
+    }
+    this.#stillSinceMs = stillSinceMs
+    if (left.length > 0) this.rows = this.rows.filter((row) => !row.gone)
+    return left
+  }
+
+  #outdate(row: Row): void {
+    if (row.stale) return
+    row.stale = true
+    this.#stale.push(row)
   }
 
   #enter(series: SeriesRow, slot: Slot, lines: number, moved: boolean): Row {
@@ -142,6 +187,9 @@ export abstract class Table {
     const row: Row = { series, key, family, slot, pod, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
     this.#byKey.set(key, row)
     this.rows.push(row)
+    this.#stale.push(row)
+    if (moved) this.#moving.push(row)
+    else this.#stillSinceMs = Math.min(this.#stillSinceMs, this.numbers.moved(slot))
     this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
     this.#listed = undefined
     return row

@@ -20,8 +20,7 @@ export class TallyTable extends Table {
 
   /** One for each column, none negative. */
   add(row: Row, deltas: readonly number[]): void {
-    row.moved = true
-    row.stale = true
+    this.move(row)
     for (let column = 0; column < this.#width; column++) this.numbers.addTally(row.slot, column, deltas[column] ?? 0)
   }
 

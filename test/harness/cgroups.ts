@@ -21,15 +21,26 @@ export function makeCgroup(undo: Undo, name: string, parent?: Cgroup): Cgroup {
   mkdirSync(directory)
   undo.add({
     gently: async () => {
-      await until(`${directory} to be empty`, () => isEmpty(directory))
-      removeCgroup({ directory, workload: '' })
+      for (const path of [...below(directory), directory]) {
+        await until(`${path} to be empty`, () => isEmpty(path))
+        removeCgroup({ directory: path, workload: '' })
+      }
     },
     atOnce: () => {
-      for (let i = 0; i < 200 && !isEmpty(directory); i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
-      removeCgroup({ directory, workload: '' })
+      for (const path of [...below(directory), directory]) {
+        for (let i = 0; i < 200 && !isEmpty(path); i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+        removeCgroup({ directory: path, workload: '' })
+      }
     },
   })
   return { directory, workload: `${parent?.workload ?? ''}/${base}` }
+}
+
+/** What processes in it made and left. */
+function below(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  const entries = readdirSync(directory, { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name))
 }
 
 /** Also where it is gone already. */

@@ -70,7 +70,8 @@ export function buildTraffic(): string {
   return PROGRAM
 }
 
-function placed({ cgroup, namespace }: Place): string[] {
+/** What puts the program there. */
+export function placed({ cgroup, namespace }: Place): string[] {
   return [...(cgroup === undefined ? [] : ['--cgroup', cgroup.directory]), ...(namespace === undefined ? [] : ['--netns', namespace.path])]
 }
 

@@ -33,3 +33,16 @@ t.test('a value set again replaces the old one, wherever that was', async (t) =>
   t.equal(cache.get('a'), 3)
   t.equal(cache.size, 2)
 })
+
+t.test('what nobody asked for in a while goes, though there is room', async (t) => {
+  let now = 0
+  const cache = new BoundedCache<string, number>(1000, { idleMs: 100, nowMs: () => now })
+  cache.set('asked', 1)
+  cache.set('forgotten', 2)
+  for (; now < 300; now += 10) {
+    cache.set(`other ${now}`, now)
+    t.equal(cache.get('asked'), 1)
+  }
+  t.equal(cache.get('forgotten'), undefined)
+  t.ok(cache.size < 25, `${cache.size} entries of 30 that were put in`)
+})

@@ -30,6 +30,17 @@ t.test('a row with open connections does not leave, however still', async (t) =>
   t.same(flows.sweep(2100, 100), [row])
 })
 
+t.test('a still row whose connections another one closed has no reason to stay any more', async (t) => {
+  const { table: flows, make } = table()
+  const [still, closing] = [make('a'), make('b')]
+  flows.add(still, { ...NOTHING, adopted: 1 })
+  flows.sweep(0, 100)
+  t.same(flows.sweep(200, 100), [closing], 'it stays')
+  const again = make('b')
+  flows.add(again, { ...NOTHING, closed: 1 })
+  t.same(flows.sweep(201, 100), [still])
+})
+
 t.test('rows that were made and taken back were never there, and nobody owes what they owed', async (t) => {
   const { table: flows, ledger, make } = table()
   const stays = make('a')

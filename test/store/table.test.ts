@@ -62,6 +62,28 @@ t.test('rows that were made and taken back were never there', async (t) => {
   t.equal(ledger.used, 1)
 })
 
+t.test('a slot given back is not written to by the sweep that follows', async (t) => {
+  const { table: drops, ledger, make } = table()
+  const goes = make('a')
+  drops.add(goes, [3, 0])
+  ledger.rollback()
+  drops.unmake(new Set([goes]))
+  drops.sweep(50, 100)
+  t.equal(ledger.numbers.moved(goes.slot), 0)
+})
+
+t.test('rows that came back at different times leave at theirs', async (t) => {
+  const { table: drops, make } = table()
+  const [early, late] = [make('a'), make('b')]
+  drops.sweep(0, 100)
+  drops.add(late, [1, 0])
+  drops.sweep(60, 100)
+  t.same(drops.sweep(99, 100), [])
+  t.same(drops.sweep(100, 100), [early])
+  t.same(drops.sweep(159, 100), [])
+  t.same(drops.sweep(160, 100), [late])
+})
+
 t.test('copies are true whatever came, moved and left between them', async (t) => {
   const { table: drops, make } = table()
   const rows = ['a', 'b', 'c', 'd'].map(make)

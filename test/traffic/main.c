@@ -16,20 +16,23 @@ static const char usage[] =
 	"  agent            obeys lines on standard input, see agent.c\n"
 	"  serve, connect   many connections, each a request and an answer\n"
 	"  hold             connections that stay open until standard input ends (serve --hold at the other end)\n"
+	"  workloads        cgroups below --cgroup that come, connect as `connect` does, and go\n"
 	"  echo, rr         requests and answers over few connections\n"
 	"  sink, stream     bulk\n"
 	"  udp-echo, udp-rr, udp-sink, udp-flood, udp-share\n"
 	"options: --address A --addresses N --port P[,P...] --connections N --threads N --up BYTES --down BYTES\n"
-	"         --size BYTES --seconds N --end client|server|reset|abort --spread --hold\n";
+	"         --size BYTES --seconds N --end client|server|reset|abort --spread --hold\n"
+	"         --workloads N --at-once N --life MILLISECONDS\n";
 
 static const struct {
 	const char *name;
 	int (*run)(const struct options *options);
 } commands[] = {
-	{"serve", run_serve},	    {"connect", run_connect},	  {"hold", run_hold},
-	{"echo", run_echo},	    {"rr", run_request_response}, {"sink", run_sink},
-	{"stream", run_stream},	    {"udp-echo", run_udp_echo},	  {"udp-rr", run_udp_request_response},
-	{"udp-sink", run_udp_sink}, {"udp-flood", run_udp_flood}, {"udp-share", run_udp_share},
+	{"serve", run_serve},	      {"connect", run_connect},	    {"hold", run_hold},
+	{"echo", run_echo},	      {"rr", run_request_response}, {"sink", run_sink},
+	{"stream", run_stream},	      {"udp-echo", run_udp_echo},   {"udp-rr", run_udp_request_response},
+	{"udp-sink", run_udp_sink},   {"udp-flood", run_udp_flood}, {"udp-share", run_udp_share},
+	{"workloads", run_workloads},
 };
 
 enum option_name {
@@ -47,7 +50,10 @@ enum option_name {
 	SECONDS,
 	END,
 	SPREAD,
-	HOLD
+	HOLD,
+	WORKLOADS,
+	AT_ONCE,
+	LIFE
 };
 
 static const struct option long_options[] = {
@@ -66,6 +72,9 @@ static const struct option long_options[] = {
 	{"end", 1, NULL, END},
 	{"spread", 0, NULL, SPREAD},
 	{"hold", 0, NULL, HOLD},
+	{"workloads", 1, NULL, WORKLOADS},
+	{"at-once", 1, NULL, AT_ONCE},
+	{"life", 1, NULL, LIFE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -100,13 +109,13 @@ static uint32_t read_end(const char *text)
 	return strcmp(text, "reset") == 0 ? END_RESET : END_CLIENT;
 }
 
-static void read_option(int option, char *value, struct options *options, const char **cgroup, const char **netns, unsigned *limit)
+static void read_option(int option, char *value, struct options *options, const char **netns, unsigned *limit)
 {
 	uint32_t number = value ? (uint32_t)strtoul(value, NULL, 10) : 0;
 
 	switch (option) {
 	case CGROUP:
-		*cgroup = value;
+		options->cgroup = value;
 		break;
 	case NETNS:
 		*netns = value;
@@ -150,6 +159,15 @@ static void read_option(int option, char *value, struct options *options, const 
 	case HOLD:
 		options->hold = true;
 		break;
+	case WORKLOADS:
+		options->workloads = number;
+		break;
+	case AT_ONCE:
+		options->at_once = number;
+		break;
+	case LIFE:
+		options->life = number;
+		break;
 	default:
 		fputs(usage, stderr);
 		exit(2);
@@ -158,13 +176,20 @@ static void read_option(int option, char *value, struct options *options, const 
 
 int main(int argc, char **argv)
 {
-	struct options options = {.address = "127.0.0.1", .addresses = 1, .connections = 1, .threads = 1, .size = 64, .up = 12};
-	const char *cgroup = NULL, *netns = NULL;
+	struct options options = {.address = "127.0.0.1",
+				  .addresses = 1,
+				  .connections = 1,
+				  .threads = 1,
+				  .size = 64,
+				  .up = 12,
+				  .workloads = 1,
+				  .at_once = 1};
+	const char *netns = NULL;
 	unsigned limit = 120; /* nothing that a test forgets outlives this */
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		read_option(option, optarg, &options, &cgroup, &netns, &limit);
+		read_option(option, optarg, &options, &netns, &limit);
 	if (optind != argc - 1) {
 		fputs(usage, stderr);
 		return 2;
@@ -172,8 +197,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	alarm(limit);
 	raise_file_limit();
-	if (cgroup)
-		join_cgroup(cgroup);
+	if (options.cgroup)
+		join_cgroup(options.cgroup);
 	if (netns)
 		enter_namespace(netns);
 	if (strcmp(argv[optind], "agent") == 0)

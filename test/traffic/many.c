@@ -226,6 +226,27 @@ static void *connect_thread(void *unused)
 	return NULL;
 }
 
+struct figures connect_in_turn(const struct options *options, uint32_t index)
+{
+	uint64_t started = now_ns(), pause = options->life * 1000000ull / options->connections;
+
+	settings = options;
+	for (uint32_t i = 0; i < options->connections; i++) {
+		int fd;
+
+		sleep_until(started + i * pause);
+		fd = dial(index + i);
+		if (fd < 0) {
+			failures++;
+			continue;
+		}
+		connections++;
+		ask(fd, index + i);
+		close(fd);
+	}
+	return (struct figures){connections, bytes_read, bytes_written, failures};
+}
+
 static void print_connections(uint64_t started, uint64_t cpu)
 {
 	double took = (double)(now_ns() - started) / 1e9;

@@ -39,6 +39,18 @@ struct options {
 	uint32_t end; /* enum end */
 	bool spread;  /* sizes vary from connection to connection */
 	bool hold;
+	const char *cgroup; /* that the program runs in */
+	uint32_t workloads; /* of `workloads`: how many, one after the other */
+	uint32_t at_once;   /* of them */
+	uint32_t life;	    /* of each, ms, where the machine keeps up */
+};
+
+/* What the connections of a process moved. */
+struct figures {
+	uint64_t connections;
+	uint64_t read;
+	uint64_t written;
+	uint64_t failures;
 };
 
 /* Who ends a connection of `connect`, and how. */
@@ -66,14 +78,20 @@ uint64_t read_up_to(int fd, uint64_t bytes, bool *ended);
 
 uint64_t now_ns(void);
 uint64_t cpu_ns(void);
+/* Of the clock of now_ns; returns at once where that has passed. */
+void sleep_until(uint64_t ns);
 /* Blocks until standard input ends: the harness's way to say stop. */
 void wait_for_stdin(void);
 void set_timeouts(int fd, int seconds);
+
+/* As many connections as `options` says, one after the other over `options->life`; the first is the `index`th of all. */
+struct figures connect_in_turn(const struct options *options, uint32_t index);
 
 int run_agent(void);
 int run_serve(const struct options *options);
 int run_connect(const struct options *options);
 int run_hold(const struct options *options);
+int run_workloads(const struct options *options);
 int run_echo(const struct options *options);
 int run_request_response(const struct options *options);
 int run_sink(const struct options *options);
