@@ -288,7 +288,7 @@ t.test('a request that may be tried again is, within the same export, as soon as
   const details = Buffer.concat([Buffer.from([0x08, status.RESOURCE_EXHAUSTED, 0x1a, any.length]), any])
   const answers: Answer[] = [{ code: status.RESOURCE_EXHAUSTED, details }, { code: status.UNAVAILABLE }]
   const collector = await collectorOf(t, { answer: (_, index) => answers[index] ?? {} })
-  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 5000 } })
+  const { otlp, results } = push(t, { settings: { ...plain(collector.port), exportIntervalMs: 8000 } })
   otlp.add(startedAt(manyFlows(1, NOW_MS), START_MS))
   await until('an export', () => results.length > 0)
   t.same(results, ['success'])
