@@ -21,7 +21,7 @@ t.test(
     const collector = await Collector.start(site.undo)
     const env = {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
-      OTEL_METRIC_EXPORT_INTERVAL: '8000',
+      OTEL_METRIC_EXPORT_INTERVAL: '6000',
       ORB8_SERIES_LIMIT: '500000',
       ORB8_COLLECT_INTERVAL: '1h',
     }
