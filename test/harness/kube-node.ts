@@ -22,10 +22,12 @@ export const NODE_ADDRESS = '10.250.0.1'
 /** Everybody reaches everybody without a route. */
 const BITS = 8
 
+/** Without ports: others on this machine who dial many would fill the limit of series. */
 const LABELS = [
   ...['namespace', 'pod', 'container', 'workload', 'workload_kind', 'role'],
   ...['peer_kind', 'peer_namespace', 'peer_workload', 'peer_zone', 'direction'],
 ]
+const SETTINGS = { NODE_NAME: NODE, ORB8_FLOW_LABELS: LABELS.join() }
 
 export interface PlacedPod {
   readonly object: KubernetesObject
@@ -73,9 +75,7 @@ export class KubeNode {
     const clusters = [{ name: 'c', cluster: { server: this.api.url } }]
     const contexts = [{ name: 'x', context: { cluster: 'c', user: '' } }]
     writeFileSync(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters, contexts, 'current-context': 'x' }))
-    // Without ports: others on this machine who dial many would fill the limit of series.
-    const labels = ['--flow-labels', LABELS.join()]
-    return { args: [...labels, ...args], env: { KUBECONFIG: kubeconfig, NODE_NAME: NODE, ...env }, ...more }
+    return { args, env: { ...SETTINGS, KUBECONFIG: kubeconfig, ...env }, ...more }
   }
 
   /** The same for an exporter that is a pod of the cluster: by a service account, whose token is written anew with each call. */
@@ -87,8 +87,7 @@ export class KubeNode {
     const at = '/run/secrets/kubernetes.io/serviceaccount'
     const mounted = `mount -t tmpfs none /run && mkdir -p ${at} && mount --bind ${account} ${at} && exec "$0" "$@"`
     const server = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: `${this.api.port}` }
-    const { args: labels = [], env: { NODE_NAME = '' } = {} } = this.options()
-    return { args: [...labels, ...args], env: { ...server, NODE_NAME, ...env }, wrapper: ['unshare', '-m', 'sh', '-c', mounted] }
+    return { args, env: { ...SETTINGS, ...server, ...env }, wrapper: ['unshare', '-m', 'sh', '-c', mounted] }
   }
 
   /** A namespace on the bridge. */
