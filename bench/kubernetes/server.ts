@@ -1,28 +1,17 @@
 // An API server with many pods, in a process of its own: `server.ts PODS`. Says its port, then does what standard input says:
-// `events COUNT` writes so many changes to every watch as fast as it takes them, `paced COUNT RATE` so many a second, `size` says what
-// a bookmark and an event take. Knows nothing of who follows.
+// `events COUNT` writes so many changes to every watch as fast as it takes them, `paced COUNT RATE` so many a second.
+// Knows nothing of who follows.
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ApiServer } from '../../test/harness/api-server.ts'
-import { type KubernetesObject, pod } from '../../test/harness/kubernetes-objects.ts'
 import { Undo } from '../../test/harness/undo.ts'
+import { numbered } from './pods.ts'
 
 const TICK_MS = 10
 
 const pods = Number(process.argv[2])
 const undo = new Undo()
 const server = await ApiServer.start(undo)
-
-function numbered(index: number): KubernetesObject {
-  const hash = (index % 300).toString(16).padStart(10, '7d4b9c6f5d')
-  return pod({
-    name: `service-${index % 300}-${hash}-${index.toString(36).padStart(5, 'x')}`,
-    namespace: `team-${index % 40}`,
-    node: `node-${Math.floor(index / 50)}`,
-    ip: `10.${Math.floor(index / 65_536)}.${Math.floor(index / 256) % 256}.${index % 256}`,
-    owner: { kind: 'ReplicaSet', name: `service-${index % 300}-${hash}` },
-  })
-}
 
 for (let index = 0; index < pods; index++) server.put(numbered(index))
 

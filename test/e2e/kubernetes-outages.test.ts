@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { CertificateAuthority } from '../harness/certificates.ts'
 import { until } from '../harness/child.ts'
 import { matching, type Scrape, sum } from '../harness/exposition.ts'
 import { falls } from '../harness/flows.ts'
@@ -48,6 +49,28 @@ t.test(
     t.same(await exporter.settled(all, inShop), all)
     t.same(falls(during, await exporter.scrape()), [])
     t.ok(sum(await exporter.scrape(), 'orb8_k8s_watch_reconnections_total', { resource: 'pods' }) > 0)
+  }),
+)
+
+t.test(
+  'as a pod of the cluster it is let in by its service account, also by the next token',
+  onSite(async (t, site) => {
+    const folder = mkdtempSync(join(tmpdir(), 'orb8-test-ca-'))
+    const remove = (): void => rmSync(folder, { recursive: true, force: true })
+    site.undo.add({ gently: remove, atOnce: remove })
+    const ca = new CertificateAuthority(folder)
+    const kube = await KubeNode.make(site, { certificate: ca.server('IP:127.0.0.1'), tokens: ['first'] })
+    const exporter = await site.exporter(kube.podOptions(ca, 'first'))
+    const web = kube.run({ namespace: 'shop', name: 'web', ip: '10.244.1.10' })
+    const server = site.agent({ namespace: kube.attach('afar', '10.99.0.1') })
+    await visit(server, web.agent, '10.99.0.1')
+    const once = { 'shop/web/app Pod/web client external': VISIT }
+    t.same(await exporter.settled(once, inShop), once)
+    kube.api.tokens = ['second']
+    kube.podOptions(ca, 'second')
+    kube.api.end()
+    await until('watches again', () => kube.api.watching() === 4)
+    t.equal(connected(await exporter.scrape()), 4)
   }),
 )
 

@@ -1,9 +1,10 @@
 // A Kubernetes node of the tests' own: pods made of network namespaces and of cgroups as runtimes lay them out, and an API server that
 // tells of them. Traffic stays on a bridge in a namespace. Knows layouts and wiring; nothing of what is measured.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ApiServer } from './api-server.ts'
+import { ApiServer, type ApiServerOptions } from './api-server.ts'
+import type { CertificateAuthority } from './certificates.ts'
 import { CGROUP_ROOT, type Cgroup } from './cgroups.ts'
 import { run } from './child.ts'
 import type { ExporterOptions } from './exporter.ts'
@@ -21,10 +22,12 @@ export const NODE_ADDRESS = '10.250.0.1'
 /** Everybody reaches everybody without a route. */
 const BITS = 8
 
+/** Without ports: others on this machine who dial many would fill the limit of series. */
 const LABELS = [
   ...['namespace', 'pod', 'container', 'workload', 'workload_kind', 'role'],
   ...['peer_kind', 'peer_namespace', 'peer_workload', 'peer_zone', 'direction'],
 ]
+const SETTINGS = { NODE_NAME: NODE, ORB8_FLOW_LABELS: LABELS.join() }
 
 export interface PlacedPod {
   readonly object: KubernetesObject
@@ -55,11 +58,11 @@ export class KubeNode {
   }
 
   /** With a Node object of its own. */
-  static async make(site: Site): Promise<KubeNode> {
+  static async make(site: Site, options: ApiServerOptions = {}): Promise<KubeNode> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-kube-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     site.undo.add({ gently: remove, atOnce: remove })
-    const api = await ApiServer.start(site.undo)
+    const api = await ApiServer.start(site.undo, options)
     const node = new KubeNode(site, api, folder)
     const addresses = [{ type: 'InternalIP', address: NODE_ADDRESS }] as const
     api.put(nodeObject({ name: NODE, zone: 'eu-1a', podCidrs: ['10.244.1.0/24'], addresses }))
@@ -72,9 +75,19 @@ export class KubeNode {
     const clusters = [{ name: 'c', cluster: { server: this.api.url } }]
     const contexts = [{ name: 'x', context: { cluster: 'c', user: '' } }]
     writeFileSync(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', clusters, contexts, 'current-context': 'x' }))
-    // Without ports: others on this machine who dial many would fill the limit of series.
-    const labels = ['--flow-labels', LABELS.join()]
-    return { args: [...labels, ...args], env: { KUBECONFIG: kubeconfig, NODE_NAME: NODE, ...env }, ...more }
+    return { args, env: { ...SETTINGS, KUBECONFIG: kubeconfig, ...env }, ...more }
+  }
+
+  /** The same for an exporter that is a pod of the cluster: by a service account, whose token is written anew with each call. */
+  podOptions(ca: CertificateAuthority, token: string, { args = [], env = {} }: ExporterOptions = {}): ExporterOptions {
+    const account = join(this.#folder, 'serviceaccount')
+    mkdirSync(account, { recursive: true })
+    writeFileSync(join(account, 'ca.crt'), ca.cert)
+    writeFileSync(join(account, 'token'), token)
+    const at = '/run/secrets/kubernetes.io/serviceaccount'
+    const mounted = `mount -t tmpfs none /run && mkdir -p ${at} && mount --bind ${account} ${at} && exec "$0" "$@"`
+    const server = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: `${this.api.port}` }
+    return { args, env: { ...SETTINGS, ...server, ...env }, wrapper: ['unshare', '-m', 'sh', '-c', mounted] }
   }
 
   /** A namespace on the bridge. */

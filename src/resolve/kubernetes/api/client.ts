@@ -1,12 +1,10 @@
 // Asks the API server over HTTP/1.1 and hands out its bytes. Knows connections, credentials and refusals; nothing of what is asked.
-import { Agent, type Dispatcher, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Access, Cluster } from './access.ts'
+import { ask, openDispatcher } from './dispatch.ts'
 import { explained, refusalOf, refused } from './failure.ts'
 import { Watchdog } from './watchdog.ts'
 
-const CONNECT_MS = 10_000
-/** Some load balancers forget a connection after a minute without a packet. */
-const KEEP_ALIVE_MS = 30_000
 /** What a refusal says beyond it is not read. */
 const MAX_REFUSAL_BYTES = 64 * 1024
 
@@ -35,8 +33,8 @@ export class ApiClient {
   readonly #cluster: Cluster
   readonly #userAgent: string
   readonly #traffic: Traffic | undefined
-  readonly #dispatchers = new Set<Dispatcher>()
-  #current: { readonly key: string; readonly dispatcher: Dispatcher } | undefined
+  readonly #dispatchers = new Set<Promise<Dispatcher>>()
+  #current: { readonly key: string; readonly dispatcher: Promise<Dispatcher> } | undefined
   #closed = false
 
   constructor(cluster: Cluster, { userAgent, traffic }: ApiClientOptions) {
@@ -59,7 +57,7 @@ export class ApiClient {
       const { origin, pathname } = new URL(access.server)
       deed += ` at ${origin}`
       this.#traffic?.asked()
-      const reply = await this.#dispatcher(access).request({
+      const reply = await ask(await this.#dispatcher(access), {
         method: 'GET',
         origin,
         path: `${pathname.replace(/\/$/, '')}${path}?${query}`,
@@ -77,7 +75,7 @@ export class ApiClient {
   /** Cuts every connection. Whoever is reading gets an error. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all([...this.#dispatchers].map((dispatcher) => dispatcher.destroy()))
+    await Promise.allSettled([...this.#dispatchers].map(async (dispatcher) => (await dispatcher).destroy()))
     this.#dispatchers.clear()
   }
 
@@ -111,19 +109,26 @@ export class ApiClient {
   }
 
   /** One as long as certificates and proxy stay; the ones before end when their last request has. */
-  #dispatcher({ tls, proxy }: Access): Dispatcher {
+  #dispatcher({ tls, proxy }: Access): Promise<Dispatcher> {
     if (this.#closed) throw new Error('closed')
     const key = JSON.stringify([tls, proxy])
     if (this.#current?.key === key) return this.#current.dispatcher
     const past = this.#current?.dispatcher
-    if (past !== undefined) void past.close().then(() => this.#dispatchers.delete(past))
-    const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, timeout: CONNECT_MS }
-    // The watchdog knows better than these what is too long.
-    const common = { allowH2: false, bodyTimeout: 0, headersTimeout: 0 }
-    const dispatcher =
-      proxy === undefined ? new Agent({ ...common, connect }) : new ProxyAgent({ ...common, uri: proxy, requestTls: connect })
+    if (past !== undefined) void this.#end(past)
+    const dispatcher = openDispatcher(tls, proxy)
     this.#dispatchers.add(dispatcher)
     this.#current = { key, dispatcher }
+    dispatcher.catch(() => this.#forget(dispatcher))
     return dispatcher
+  }
+
+  #forget(dispatcher: Promise<Dispatcher>): void {
+    this.#dispatchers.delete(dispatcher)
+    if (this.#current?.dispatcher === dispatcher) this.#current = undefined
+  }
+
+  async #end(dispatcher: Promise<Dispatcher>): Promise<void> {
+    await dispatcher.then((one) => one.close()).catch(() => undefined)
+    this.#forget(dispatcher)
   }
 }

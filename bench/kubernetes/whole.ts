@@ -1,0 +1,56 @@
+// The built exporter as a pod of a cluster: memory with names of 10,000 pods and 1,000 sample lines. Knows how it is started.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CertificateAuthority } from '../../test/harness/certificates.ts'
+import { Exporter, type ExporterOptions } from '../../test/harness/exporter.ts'
+import { KubeNode } from '../../test/harness/kube-node.ts'
+import { Site } from '../../test/harness/site.ts'
+import { metric, residentMiB } from '../exporter.ts'
+import { ManyFlows, PORTS } from '../many-flows.ts'
+import { numbered } from './pods.ts'
+
+const PODS = 10_000
+const SCRAPES = 20
+const SETTLE_MS = 3000
+/** So that nothing else on this machine has series of its own. */
+const env = { ORB8_FLOW_LABELS: 'workload,workload_kind,port,direction' }
+
+export interface Whole {
+  readonly lines: number
+  readonly pods: number
+  readonly rssMiB: number
+  readonly withoutMiB: number
+}
+
+export async function wholeExporter(): Promise<Whole> {
+  const site = new Site()
+  try {
+    const folder = mkdtempSync(join(tmpdir(), 'orb8-bench-ca-'))
+    const remove = (): void => rmSync(folder, { recursive: true, force: true })
+    site.undo.add({ gently: remove, atOnce: remove })
+    const ca = new CertificateAuthority(folder)
+    const kube = await KubeNode.make(site, { certificate: ca.server('IP:127.0.0.1'), tokens: ['bench'] })
+    for (let index = 0; index < PODS; index++) kube.api.put(numbered(index))
+    const flows = await ManyFlows.open(site.undo, 1)
+    const without = await resident(site, flows, { env })
+    const whole = await resident(site, flows, kube.podOptions(ca, 'bench', { env }))
+    return { ...whole, withoutMiB: without.rssMiB }
+  } finally {
+    await site.undo.all()
+  }
+}
+
+async function resident(site: Site, flows: ManyFlows, options: ExporterOptions): Promise<Omit<Whole, 'withoutMiB'>> {
+  const exporter = await Exporter.start(site.undo, options)
+  for (let i = 0; i < SCRAPES; i++) {
+    await flows.send(PORTS)
+    await exporter.scrape()
+  }
+  await sleep(SETTLE_MS)
+  const [lines, pods] = [await metric(exporter, 'orb8_series'), await metric(exporter, 'orb8_k8s_pods_tracked')]
+  const rssMiB = residentMiB(exporter.pid)
+  await exporter.stop()
+  return { lines, pods, rssMiB }
+}
