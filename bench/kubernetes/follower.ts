@@ -1,6 +1,6 @@
 // Keeps all pods of a cluster as the exporter does: `follower.ts URL`. Says when it is there; told `list`, when the list is in; told a
-// version, when it has come so far; told `fill COUNT`, when it has taken so many pods out of JSON without a server. Knows nothing of what is
-// measured.
+// version, when it has come so far; told `fill COUNT`, when it has taken so many pods out of JSON without a server, and each ten thousand
+// of them. Knows nothing of what is measured.
 import { createInterface } from 'node:readline'
 import { setFlagsFromString } from 'node:v8'
 import { ApiClient } from '../../src/resolve/kubernetes/api/client.ts'
@@ -12,8 +12,8 @@ import { type PeerPod, stripPeerPod } from '../../src/resolve/kubernetes/peer-po
 import type { KubernetesObject } from '../../test/harness/kubernetes-objects.ts'
 import { numberedText } from './pods.ts'
 
-// As the exporter does.
-setFlagsFromString('--semi-space-growth-factor=1')
+/** A busy machine takes a minute for all. */
+const TELL_EVERY = 10_000
 
 const server = process.argv[2] ?? ''
 const cluster = { inCluster: false, access: async () => ({ server, headers: {}, tls: {} }), renew: () => undefined }
@@ -26,6 +26,9 @@ let seen = ''
 
 const say = (): void => console.log(JSON.stringify({ pods: names.counts().peerPods }))
 
+/** As the exporter does once it has started. */
+const keepYoungHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1')
+
 function strip(raw: unknown): PeerPod | undefined {
   seen = (raw as KubernetesObject).metadata.resourceVersion
   return stripPeerPod(raw)
@@ -36,6 +39,7 @@ function follow(): Reflector<PeerPod> {
     listing: () => peerSink.listing(),
     listed: async () => {
       await peerSink.listed()
+      keepYoungHeapSmall()
       say()
     },
     put: (pod: PeerPod) => {
@@ -54,8 +58,10 @@ async function fill(count: number): Promise<void> {
   for (let index = 0; index < count; index++) {
     await slices.breathe()
     intake.item(numberedText(index))
+    if (index % TELL_EVERY === TELL_EVERY - 1) say()
   }
   await peerSink.listed()
+  keepYoungHeapSmall()
   say()
 }
 

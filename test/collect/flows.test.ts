@@ -204,6 +204,29 @@ t.test('a collection walks, swaps both pairs, reads them, and empties them last'
   t.same(await collect(), [], 'each flow is taken once')
 })
 
+t.test('what was taken is settled once all of a drain is there, before it is committed', async (t) => {
+  const kernel = new Kernel()
+  const source = kernel.source()
+  const { store } = committing(source, createProcessMemory(), undefined)
+  const seen: string[] = []
+  const settle = async (): Promise<void> => {
+    await Promise.resolve()
+    seen.push(`settle after ${store.drains().committed.number}`)
+  }
+  const taking = { take: () => void seen.push('take'), takeHealth: () => void seen.push('health') }
+  const collector = new FlowCollector({ source, ledger: store, ...taking, settle, step: (name) => void seen.push(name) })
+  await collector.collect()
+  seen.splice(0)
+  kernel.flows.filled.push(key(), key({ port: 80 }))
+  kernel.overflow.filled.push(key({ peer: PEER.peerOverflow }))
+  const before = store.drains().committed.number
+  await collector.collect()
+  t.same(
+    seen.filter((name) => name !== 'read'),
+    ['walk', 'swap', 'begin', 'take', 'take', 'take', `settle after ${before}`, 'commit', 'empty', 'emptied', 'done'],
+  )
+})
+
 t.test('what not even the overflow map had room for is told once, as a difference, also by the next process', async (t) => {
   const kernel = new Kernel()
   const memory = createProcessMemory()

@@ -86,6 +86,8 @@ export async function followCluster(
     ready: () => names.synced || nowMs() - beganMs >= READY_ANYWAY_MS,
     async firstNames() {
       while (!names.synced && nowMs() - beganMs < FIRST_NAMES_MS) await sleep(LOOK_MS)
+      const strange = cluster !== undefined && names.synced && names.counts().ownPods === 0
+      if (strange) log.warn({ nodeName }, 'the cluster knows of no pod on this node: is NODE_NAME right?')
     },
     async [Symbol.asyncDispose]() {
       await followers?.[Symbol.asyncDispose]()

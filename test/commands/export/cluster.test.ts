@@ -40,15 +40,21 @@ async function world(t: Test) {
     podsTracked: () => undefined,
   }
   const clock = { nowMs: 0 }
+  const lines: string[] = []
   const follow = async (env: Readonly<Record<string, string>> = {}): Promise<FollowedCluster> => {
     const { config } = await loadConfig({ env: { KUBECONFIG: kubeconfig, NODE_NAME: 'node-a', ...env } })
-    const rest = { log: createLogger('silent'), self: { kubernetes }, partialRoot: false, handedBack: () => undefined }
+    const rest = {
+      log: createLogger('warn', { write: (line: string) => lines.push(line) }),
+      self: { kubernetes },
+      partialRoot: false,
+      handedBack: () => undefined,
+    }
     const cluster = await followCluster(config, { ...rest, nowMs: () => clock.nowMs })
     const end = async (): Promise<void> => cluster[Symbol.asyncDispose]()
     undo.add({ gently: end, atOnce: () => undefined })
     return cluster
   }
-  return { api, told, clock, follow }
+  return { api, told, clock, lines, follow }
 }
 
 t.test('of a small cluster all pods are followed, and the names are there when it says so', async (t) => {
@@ -117,6 +123,14 @@ t.test('without an API server all is ready at once', async (t) => {
   await firstNames()
   t.equal(names.cluster, undefined)
   t.same(api.asked, [])
+})
+
+t.test('a node of which the cluster knows no pod is told of', async (t) => {
+  const { lines, follow } = await world(t)
+  await (await follow()).firstNames()
+  t.same(lines, [])
+  await (await follow({ NODE_NAME: 'node-z' })).firstNames()
+  t.match(lines.join(''), /"nodeName":"node-z".*is NODE_NAME right/)
 })
 
 t.test('a kubeconfig that cannot be used ends the start', async (t) => {

@@ -58,3 +58,31 @@ t.test('a record asked for by name is there until it has gone; nothing is left w
   t.equal(inventory.synced, false)
   t.equal(inventory.see('a'), undefined)
 })
+
+t.test('much that a list does not name goes in slices, between which others have their turn', async (t) => {
+  const inventory = new Inventory<Listed>()
+  inventory.listing()
+  for (let index = 0; index < 3000; index++) inventory.add(`old ${index}`, { seen: 0 })
+  inventory.listed(() => t.fail('all were named'))
+  inventory.listing()
+  inventory.add('new', { seen: 0 })
+  let taken = 0
+  const slices = inventory.listed(() => taken++)
+  t.ok(taken > 0 && taken < 3000, `${taken} at once`)
+  await slices
+  t.equal(taken, 3000)
+  t.equal(inventory.size, 1)
+})
+
+t.test('what is cleared while it goes in slices is gone at once', async (t) => {
+  const inventory = new Inventory<Listed>()
+  inventory.listing()
+  for (let index = 0; index < 3000; index++) inventory.add(`old ${index}`, { seen: 0 })
+  inventory.listing()
+  let taken = 0
+  const slices = inventory.listed(() => taken++)
+  inventory.clear()
+  await slices
+  t.ok(taken < 3000)
+  t.equal(inventory.synced, false)
+})
