@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Parser, type Result } from 'tap-parser'
 import { processes, traces } from './leftovers.ts'
 
-/** What tap gives one test() without a limit of its own. */
-const TEST_LIMIT_S = 120
+/** What tap gives one test() without a limit of its own, and all of a file that names none. */
+const TEST_LIMIT_S = 600
 /** For a file that is stuck so that not even tap ends it. */
 const FILE_LIMIT_MS = 15 * 60_000
 /** The kernel frees programs and cgroups after a grace period. */

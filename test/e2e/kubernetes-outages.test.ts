@@ -29,7 +29,7 @@ t.test(
     await visit(server, web.agent, DATABASE.ip)
     const once = { 'shop/web/app Pod/web client pod data/postgres': VISIT }
     t.same(await exporter.settled(once, inShop), once)
-    t.equal(connected(await exporter.scrape()), 4)
+    t.equal(await exporter.settled(4, connected), 4)
     await kube.api.stop()
     t.equal(await exporter.settled(0, connected), 0, 'it is told')
     await visit(server, web.agent, DATABASE.ip)
@@ -70,7 +70,7 @@ t.test(
     kube.podOptions(ca, 'second')
     kube.api.end()
     await until('watches again', () => kube.api.watching() === 4)
-    t.equal(connected(await exporter.scrape()), 4)
+    t.equal(await exporter.settled(4, connected), 4)
   }),
 )
 
