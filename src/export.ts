@@ -175,7 +175,10 @@ function collection(
     if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     if (pinned && pins?.stands === false) {
       pinned = false
-      log.error({ path: pins.path }, 'the pins have been removed: counting goes on, but after a restart every counter will start at 0')
+      const after = datapath.outlivesPins
+        ? 'counting goes on, but after a restart every counter will start at 0'
+        : 'nothing is counted until orb8 load has run and this has been started again'
+      log.error({ path: pins.path }, `the pins have been removed: ${after}`)
     }
     self.mapEntries('flows', entries.flows)
     self.mapEntries('overflow', entries.overflow)

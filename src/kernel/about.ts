@@ -28,7 +28,7 @@ const REASON_LETTERS = 400
 
 /** Undefined where nothing is pinned, or by nobody that we know. */
 export function readAbout(pins: PinDirectory): About | undefined {
-  const fd = pins.get(PIN)
+  const fd = pins.look(PIN)
   if (fd === undefined) return undefined
   try {
     const text = readValue(fd, Buffer.alloc(BYTES))
@@ -49,7 +49,7 @@ export function writeAbout(pins: PinDirectory, about: About): void {
   const fd: Fd = found ?? makeArray('orb8_about', BYTES, 1)
   try {
     writeValue(fd, text)
-    if (found === undefined) pins.put(PIN, fd)
+    if (found === undefined) pins.put(PIN, fd, 'read')
   } finally {
     libbpf().libc.close(fd)
   }

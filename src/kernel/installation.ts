@@ -10,6 +10,7 @@ import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
 import { programId } from './maps.ts'
 import { loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
 import type { PinDirectory } from './pins.ts'
+import { missingCapabilities } from './requirements.ts'
 import { describeOld } from './takeover.ts'
 
 /** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
@@ -37,6 +38,8 @@ const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([
 const OLD_CONNECTIONS = 'old_connections'
 /** In place of the build while they are: nobody goes on with such programs. */
 const TAKING_OVER = 'taking over'
+/** Iterators over the files of all processes. */
+const FILE_PROGRAMS: readonly string[] = ['orb8_find_listeners', 'orb8_adopt_files']
 /** Programs that count; the others only help them. */
 const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
 
@@ -54,6 +57,8 @@ const OTHER_MAPS = [
   'listeners',
 ] as const
 const MAPS: readonly string[] = [...SIZED_MAPS, ...OTHER_MAPS]
+/** What no reader ever writes to. */
+const READ_MAPS: readonly string[] = ['connections', 'datagram_sockets', '.data.totals', '.data.node_health']
 
 export interface InstallOptions {
   /** The cgroup v2 directory below which sockets are seen. */
@@ -76,7 +81,8 @@ export interface Installation extends Disposable {
   readonly origin: Origin
   readonly maps: ReadonlyMap<string, Fd>
   readonly links: Links
-  readonly programs: ReadonlyMap<string, Fd>
+  /** Those that run; without a descriptor where they are pinned and not for this process. */
+  readonly programs: ReadonlyMap<string, Fd | undefined>
   /** Programs that do not run, and why. */
   readonly refused: readonly Refusal[]
   /** Whose place they took: the kernel's numbers of programs. */
@@ -102,10 +108,11 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
   }
   if (pins === undefined) return load(options, wanted, { existing: new Map(), old: undefined }, prepare)
   const found = readAbout(pins)
-  if (found !== undefined && isSame(found, wanted)) {
+  if (found !== undefined && differences(found, wanted).length === 0) {
     const taken = takeOver(pins, found, prepare)
     if (taken !== undefined) return taken
   }
+  requireLoading(pins, found === undefined ? undefined : differences(found, wanted))
   if (found !== undefined && found.layout !== wanted.layout) setAside(pins)
   const old = pins.get(pinName(OLD_CONNECTIONS))
   const existing = found === undefined ? new Map<string, Fd>() : reusable(pins, found, wanted)
@@ -120,27 +127,54 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
 
 type Wanted = Pick<About, 'layout' | 'build' | 'cgroupRoot' | 'flowEntries' | 'sockets'>
 
-function isSame(found: About, wanted: Wanted): boolean {
-  return found.complete && (Object.keys(wanted) as (keyof Wanted)[]).every((key) => found[key] === wanted[key])
+/** As a person knows them, most telling first. */
+const SAYINGS = {
+  build: 'another build',
+  layout: 'another build',
+  cgroupRoot: 'another ORB8_CGROUP_ROOT',
+  flowEntries: 'another ORB8_FLOW_ENTRIES',
+  sockets: 'another ORB8_SOCKETS',
+} as const satisfies Record<keyof Wanted, string>
+
+/** Empty where what is pinned can be taken over as it is. */
+function differences(found: About, wanted: Wanted): readonly string[] {
+  const keys = (Object.keys(SAYINGS) as (keyof Wanted)[]).filter((key) => found[key] !== wanted[key])
+  const told = keys.map((key) =>
+    key === 'build' || key === 'layout' ? SAYINGS[key] : `${SAYINGS[key]} (${found[key]}, not ${wanted[key]})`,
+  )
+  return [...new Set([...told, ...(found.complete ? [] : ['a loading that did not end'])])]
+}
+
+/** Before anything that is pinned is touched: may this process put its own in place of it? Throws KernelError. */
+function requireLoading(pins: PinDirectory, different: readonly string[] | undefined): void {
+  const missing = missingCapabilities()
+  const lacks = [...(pins.writable ? [] : [`the right to write to ${pins.path}`]), ...(missing.includes('CAP_BPF') ? missing : [])]
+  if (lacks.length === 0) return
+  const found =
+    different === undefined ? 'nothing is' : different.length === 0 ? 'some of it is missing' : `it is of ${different.join(' and ')}`
+  const remedy = `run orb8 load of this version with the same settings first; to load by itself it needs ${lacks.join(', ')}`
+  throw new KernelError(`take over what is pinned below ${pins.path}`, found, remedy)
 }
 
 /** bpffs reserves dots. */
 const pinName = (map: string): string => `map_${map.replaceAll('.', '_')}`
+const programPin = (program: string): string => `program_${program}`
 
 function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installation | undefined {
   const { libc } = libbpf()
   const links = new Links(pins)
   const maps = new Map<string, Fd>()
-  const programs = new Map<string, Fd>()
+  const programs = new Map<string, Fd | undefined>()
   const close = (): void => {
     links[Symbol.dispose]()
-    for (const fd of [...maps.values(), ...programs.values()]) libc.close(fd)
+    for (const fd of [...maps.values(), ...programs.values()]) if (fd !== undefined) libc.close(fd)
   }
   const refused = new Set(found.refused.map(({ program }) => program))
-  for (const name of MAPS) take(maps, name, pins.get(pinName(name)))
-  for (const name of found.programs) if (!refused.has(name)) take(programs, name, pins.get(`program_${name}`))
-  const whole = maps.size === MAPS.length && [...programs.keys()].every((name) => links.takeOver(name))
-  if (whole && programs.size === found.programs.length - refused.size) {
+  const running = found.programs.filter((name) => !refused.has(name))
+  for (const name of MAPS) take(maps, name, READ_MAPS.includes(name) ? pins.look(pinName(name)) : pins.get(pinName(name)))
+  for (const name of running) if (pins.has(programPin(name))) programs.set(name, pins.getIfAllowed(programPin(name)))
+  const whole = maps.size === MAPS.length && programs.size === running.length && running.every((name) => links.takeOver(name))
+  if (whole) {
     prepare(maps)
     return {
       origin: 'taken over',
@@ -229,7 +263,7 @@ export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
         pins.remove(pin)
         libbpf().libc.close(fd)
       }
-      return [{ holds: name.startsWith('health') ? 'health' : 'flows', fd, replace: (other) => pins.put(pin, other), release }]
+      return [{ holds: name.startsWith('health') ? 'health' : 'flows', fd, replace: (other) => pins.put(pin, other, 'write'), release }]
     }),
   )
 }
@@ -273,7 +307,8 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
         writeAbout(pins, { ...wanted, ...(takesOver ? { build: TAKING_OVER } : {}), complete, programs: all, refused })
     }
     const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
-    if (pins !== undefined) for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd)
+    if (pins !== undefined)
+      for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd, READ_MAPS.includes(name) ? 'read' : 'write')
     prepare(maps)
     about(false, [])
     const refused = [
@@ -316,7 +351,7 @@ const programFd = (program: BpfProgram): Fd => check('find a program', libbpf().
 
 /** And lets go what the last build had and this one has not. */
 function pinPrograms(pins: PinDirectory, running: ReadonlyMap<string, Fd>): void {
-  for (const [name, fd] of running) pins.put(`program_${name}`, fd)
+  for (const [name, fd] of running) pins.put(programPin(name), fd, 'nothing')
   for (const pin of pins.names()) {
     const [, name] = /^(?:link|program)_(.*)$/.exec(pin) ?? []
     if (name !== undefined && !running.has(name)) pins.remove(pin)
@@ -339,6 +374,7 @@ function attachAll({ links, programs, cgroupRoot, storage }: Attaching): readonl
     try {
       if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
       else if (map !== undefined) links.attachToMap(name, program, storage(map))
+      else if (FILE_PROGRAMS.includes(name)) links.attachIterator(name, program)
       else links.attach(name, program)
     } catch (error) {
       if (!(error instanceof KernelError)) throw error

@@ -61,6 +61,7 @@ const LIBBPF = {
   bpf_link_update: 'int bpf_link_update(int link_fd, int new_prog_fd, const void *opts)',
   bpf_obj_pin: 'int bpf_obj_pin(int fd, const char *path)',
   bpf_obj_get: 'int bpf_obj_get(const char *path)',
+  bpf_obj_get_opts: 'int bpf_obj_get_opts(const char *path, const void *opts)',
   bpf_obj_get_info_by_fd: 'int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)',
   bpf_prog_get_fd_by_id: 'int bpf_prog_get_fd_by_id(uint32_t id)',
   bpf_btf_get_fd_by_id: 'int bpf_btf_get_fd_by_id(uint32_t id)',
@@ -80,6 +81,7 @@ const LIBBPF = {
 const LIBC = {
   read: 'int64_t read(int fd, void *buf, size_t n)',
   close: 'int close(int fd)',
+  open: 'int open(const char *path, int flags)',
   flock: 'int flock(int fd, int operation)',
   mmap: 'void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)',
 } as const

@@ -127,10 +127,15 @@ export class SocketDatapath implements AsyncDisposable {
     return programs
   }
 
-  /** Descriptors of the programs that run and of all maps, by name. */
+  /** Descriptors of all maps, and of the programs that run where this process may have them, by name. */
   descriptors(): { readonly programs: ReadonlyMap<string, Fd>; readonly maps: ReadonlyMap<string, Fd> } {
     const { programs, maps } = this.#installation
-    return { programs, maps }
+    return { programs: new Map([...programs].filter((program): program is [string, Fd] => program[1] !== undefined)), maps }
+  }
+
+  /** Does counting go on where the pins are removed? Not where the links are their owner's alone. */
+  get outlivesPins(): boolean {
+    return this.#installation.links.held
   }
 
   /** Of this very set of socket storages: where it differs, all counting began anew. */
@@ -193,7 +198,7 @@ export class SocketDatapath implements AsyncDisposable {
     if (!links.has('orb8_tcp_state')) return // nobody would end what is taken up
     this.#control.adopt()
     for (const name of ['orb8_find_listeners', 'orb8_adopt_files']) {
-      if (links.has(name)) await runIterator(name, links.fd(name))
+      if (links.has(name)) await runIterator(name, links.iterator(name))
     }
     clearMap(this.#map('listeners'), LISTENER_BYTES)
   }
@@ -201,7 +206,7 @@ export class SocketDatapath implements AsyncDisposable {
   /** Folds what is new at every watched socket into the flow map. */
   async walk(): Promise<void> {
     const { links } = this.#installation
-    if (links.has('orb8_walk')) await runIterator('orb8_walk', links.fd('orb8_walk'))
+    if (links.has('orb8_walk')) await runIterator('orb8_walk', links.iterator('orb8_walk'))
   }
 
   totals(): Totals {
@@ -253,7 +258,7 @@ async function untilGone(programs: readonly number[]): Promise<void> {
 
 /** From programs of another layout, which are gone by now: what they watched, and what they counted. */
 async function takeOver({ links, maps }: Installation, pins: PinDirectory): Promise<void> {
-  await runIterator('orb8_take_over', links.fd('orb8_take_over'))
+  await runIterator('orb8_take_over', links.iterator('orb8_take_over'))
   links.detach('orb8_take_over')
   for (const held of heldMaps(pins)) {
     const like = maps.get(held.holds === 'flows' ? 'flows_a' : 'health_a') as Fd
