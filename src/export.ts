@@ -171,8 +171,6 @@ function collection(
       datapath.setPrefixes(prefixRules(config.cidrs))
       prefixesMs = performance.now()
     }
-    const { totals, entries, gapMs } = await collector.collect()
-    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     if (pinned && pins?.stands === false) {
       pinned = false
       const after = datapath.outlivesPins
@@ -180,6 +178,8 @@ function collection(
         : 'nothing is counted until orb8 load has run and this has been started again'
       log.error({ path: pins.path }, `the pins have been removed: ${after}`)
     }
+    const { totals, entries, gapMs } = await collector.collect()
+    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     self.mapEntries('flows', entries.flows)
     self.mapEntries('overflow', entries.overflow)
     self.mapEntries('health', entries.health)

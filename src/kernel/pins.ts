@@ -67,7 +67,7 @@ export class PinDirectory implements Disposable {
   /** Creates the directory if need be and takes it for this process. Throws ConfigError where another has it or it is on no bpffs. */
   static open(path: string, { group }: PinOptions = {}): PinDirectory {
     try {
-      mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE })
+      makeDirectory(path)
       if (statfsSync(path).type !== BPF_FS_MAGIC) throw new ConfigError(SETTING, `"${path}" is on no bpffs`, ALLOWED)
       const lock = openSync(path, 'r')
       takeLock(path, lock)
@@ -77,7 +77,7 @@ export class PinDirectory implements Disposable {
     } catch (error) {
       if (error instanceof ConfigError) throw error
       const code = (error as NodeJS.ErrnoException).code ?? `${error}`
-      throw new ConfigError(SETTING, `"${path}" cannot be used: ${code}`, ['EACCES', 'EPERM', 'EROFS'].includes(code) ? NOT_OURS : ALLOWED)
+      throw new ConfigError(SETTING, `"${path}" cannot be used: ${code}`, code === 'EACCES' || code === 'EPERM' ? NOT_OURS : ALLOWED)
     }
   }
 
@@ -206,6 +206,16 @@ export function ours(path: string): readonly string[] {
   return readdirSync(path)
     .filter((name) => OURS.test(name))
     .sort()
+}
+
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  try {
+    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE })
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? `${error}`
+    throw new ConfigError(SETTING, `"${path}" does not exist and cannot be made: ${code}`, `${ALLOWED}; orb8 load makes it, as root`)
+  }
 }
 
 function takeLock(path: string, lock: number): void {
