@@ -27,7 +27,7 @@ const BYTES = 16_384
 const REASON_LETTERS = 400
 
 /** Undefined where nothing is pinned, or by nobody that we know. */
-export function readAbout(pins: PinDirectory): About | undefined {
+export function readAbout(pins: Pick<PinDirectory, 'look'>): About | undefined {
   const fd = pins.look(PIN)
   if (fd === undefined) return undefined
   try {

@@ -102,21 +102,18 @@ export class PinDirectory implements Disposable {
 
   /** The object pinned under the name, undefined where there is none. The caller closes the descriptor. Throws KernelError. */
   get(name: string): Fd | undefined {
-    return this.#opened(name, libbpf().bpf.bpf_obj_get(join(this.path, name)) as number)
+    return getPin(join(this.path, name))
   }
 
   /** The same of a map that is only to be read. */
   look(name: string): Fd | undefined {
-    const opts = Buffer.alloc(GET_OPTS_BYTES)
-    opts.writeBigUInt64LE(BigInt(GET_OPTS_BYTES), 0)
-    opts.writeUInt32LE(BPF_F_RDONLY, 8)
-    return this.#opened(name, libbpf().bpf.bpf_obj_get_opts(join(this.path, name), opts) as number)
+    return lookAtPin(join(this.path, name))
   }
 
   /** The same of what may be the owner's alone: undefined also where this process may not have it. */
   getIfAllowed(name: string): Fd | undefined {
     const result = libbpf().bpf.bpf_obj_get(join(this.path, name)) as number
-    return result < 0 && errnoName(result) === 'EACCES' ? undefined : this.#opened(name, result)
+    return result < 0 && errnoName(result) === 'EACCES' ? undefined : opened(join(this.path, name), result)
   }
 
   has(name: string): boolean {
@@ -136,13 +133,6 @@ export class PinDirectory implements Disposable {
     chmodSync(coming, MODES[groupMay])
     if (this.#group !== undefined) chownSync(coming, -1, this.#group)
     renameSync(coming, final)
-  }
-
-  #opened(name: string, result: number): Fd | undefined {
-    if (result >= 0) return result as Fd
-    const code = errnoName(result)
-    if (code === 'ENOENT') return undefined
-    throw new KernelError(`open the pin ${join(this.path, name)}`, code, code === 'EACCES' ? NOT_OURS : remedyForPins(code))
   }
 
   /** To the group, if one is set: the directory, and what is pinned already. Throws ConfigError. */
@@ -199,6 +189,26 @@ export class PinDirectory implements Disposable {
   [Symbol.dispose](): void {
     closeSync(this.#lock)
   }
+}
+
+/** See PinDirectory.get. */
+export function getPin(path: string): Fd | undefined {
+  return opened(path, libbpf().bpf.bpf_obj_get(path) as number)
+}
+
+/** See PinDirectory.look. */
+export function lookAtPin(path: string): Fd | undefined {
+  const opts = Buffer.alloc(GET_OPTS_BYTES)
+  opts.writeBigUInt64LE(BigInt(GET_OPTS_BYTES), 0)
+  opts.writeUInt32LE(BPF_F_RDONLY, 8)
+  return opened(path, libbpf().bpf.bpf_obj_get_opts(path, opts) as number)
+}
+
+function opened(path: string, result: number): Fd | undefined {
+  if (result >= 0) return result as Fd
+  const code = errnoName(result)
+  if (code === 'ENOENT') return undefined
+  throw new KernelError(`open the pin ${path}`, code, code === 'EACCES' ? NOT_OURS : remedyForPins(code))
 }
 
 /** Names of our pins in a directory, which need not be ours to look. */
