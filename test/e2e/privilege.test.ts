@@ -17,6 +17,7 @@ import { close, connect, exchange } from '../harness/streams.ts'
 
 const GROUP = 54_321
 const STRANGERS = 54_322
+const CLI = join(import.meta.dirname, '..', '..', 'dist', 'cli.js')
 const ATTEMPTS = join(import.meta.dirname, '..', 'harness', 'bpf-attempts.ts')
 const EXPORT = ['--listen', '127.0.0.1:0', '--log-level', 'error']
 
@@ -187,6 +188,44 @@ t.test(
       'detach orb8_egress': 'done',
       'load a program': 'EPERM',
     })
+  }),
+)
+
+t.test(
+  'diagnose finds nothing to mend for the half without capabilities, and for a stranger says what he lacks and for what',
+  onSite(async (t, site) => {
+    const pins = await loaded(site)
+    const diagnose = (wrapper: readonly string[]): Record<string, { status: string; found: string; remedy: string }> => {
+      const script = `"$@" 2>&1; true`
+      const command = [...wrapper, process.execPath, CLI, 'diagnose', '--output', 'json', '--listen', '127.0.0.1:0', '--pin-path', pins]
+      const findings = JSON.parse(run('sh', '-c', script, 'sh', ...command)) as {
+        check: string
+        status: string
+        found: string
+        remedy: string
+      }[]
+      return Object.fromEntries(findings.map(({ check, ...rest }) => [check, rest]))
+    }
+    const member = diagnose(reader(GROUP))
+    t.same(
+      Object.entries(member).filter(([, { status }]) => status === 'fail'),
+      [],
+    )
+    t.match(member, {
+      CAP_BPF: { status: 'ok', found: 'not held, nor needed with what is pinned' },
+      pin_path: { status: 'ok', found: /used by no exporter/ },
+      'program orb8_tcp_state': { status: 'ok', found: 'pinned, and runs' },
+    })
+    const stranger = diagnose(reader(STRANGERS))
+    t.match(stranger, {
+      CAP_BPF: { status: 'fail', remedy: /^for maps and every program: / },
+      CAP_PERFMON: { status: 'fail', remedy: /^for TCP and datagrams: / },
+      CAP_NET_ADMIN: { status: 'fail', remedy: /^for datagrams: / },
+      pin_path: { status: 'warn', found: /cannot be looked into: EACCES/ },
+      'program orb8_tcp_state': { status: 'fail', remedy: /CAP_BPF/ },
+    })
+    const denied = diagnose(reader(GROUP, { bounding: [] }))
+    t.match(denied, { pin_path: { status: 'fail', found: /not for this process: EPERM/, remedy: /CAP_BPF is in the bounding set/ } })
   }),
 )
 

@@ -7,14 +7,20 @@ const ROOT = join(import.meta.dirname, '..', '..')
 const SHOWN = '/mnt'
 
 /**
- * Arguments: the repository, whether file systems stay writable, and the command. /proc and /dev stay as they are, as they do in a container.
+ * Arguments: the repository, whether file systems stay writable, how many binds, each from and to, and the command. /proc and /dev stay as
+ * they are, as they do in a container.
  */
 const IN_NAMESPACE = `
 set -e
-repository=$1 writable=$2
-shift 2
+repository=$1 writable=$2 binds=$3
+shift 3
 mount --make-rprivate /
 mount --bind "$repository" ${SHOWN}
+while [ "$binds" -gt 0 ]; do
+  mount --bind "$1" "$2"
+  shift 2
+  binds=$((binds - 1))
+done
 if [ "$writable" = no ]; then
   while read -r _ _ _ _ at _; do
     case $at in /proc | /proc/* | /dev | /dev/*) ;; *) mount -o remount,bind,ro "$at" 2>/dev/null || true ;; esac
@@ -44,21 +50,23 @@ export interface Confinement {
   /** In force in spite of the uid. */
   readonly ambient?: readonly string[]
   readonly readOnly?: boolean
-  /** Container runtimes' default profile. */
-  readonly seccomp?: boolean
+  /** Container runtimes' default profile, or the only system calls that are allowed. */
+  readonly seccomp?: boolean | readonly string[]
+  /** What is seen in the place of something else: from, to. */
+  readonly binds?: readonly (readonly [string, string])[]
 }
 
 const set = (names: readonly string[]): string => ['-all', ...names.map((name) => `+${name}`)].join(',')
 
 /** To stand before a command. Root has the bounding set in force, others what is ambient. No new privileges ever. */
 export function confined(options: Confinement): readonly string[] {
-  const { uid, gid = 0, groups = [], bounding, ambient = [], readOnly = false, seccomp = false } = options
+  const { uid, gid = 0, groups = [], bounding, ambient = [], readOnly = false, seccomp = false, binds = [] } = options
   const user = uid === undefined ? [] : [`--reuid=${uid}`, `--regid=${gid}`]
   const member = groups.length === 0 ? '--clear-groups' : `--groups=${groups.join(',')}`
   const capabilities = [`--inh-caps=${set(ambient)}`, `--ambient-caps=${set(ambient)}`, `--bounding-set=${set(bounding)}`]
   const node = [process.execPath, '--disable-warning=ExperimentalWarning', join(ROOT, 'test', 'harness', 'seccomp-exec.ts')]
-  const calls = seccomp ? [...node, ...bounding, '--'] : []
-  const shell = ['unshare', '--mount', 'sh', '-c', IN_NAMESPACE, 'sh', ROOT, readOnly ? 'no' : 'yes']
+  const calls = seccomp === false ? [] : [...node, ...(seccomp === true ? ['default', ...bounding] : ['only', ...seccomp]), '--']
+  const shell = ['unshare', '--mount', 'sh', '-c', IN_NAMESPACE, 'sh', ROOT, readOnly ? 'no' : 'yes', `${binds.length}`, ...binds.flat()]
   return [...shell, 'setpriv', ...user, member, ...capabilities, '--no-new-privs', ...calls]
 }
 

@@ -1,5 +1,6 @@
-// Puts itself under the rules of container runtimes' default seccomp profile and becomes the command behind `--`:
-// `node seccomp-exec.ts [CAPABILITY ...] -- COMMAND [ARGUMENT ...]`, the capabilities being those of the bounding set, such as `bpf`.
+// Puts itself under a seccomp filter and becomes the command behind `--`: `node seccomp-exec.ts default [CAPABILITY ...] -- COMMAND ...`
+// with the rules of container runtimes' default profile, the capabilities being those of the bounding set, such as `bpf`; or
+// `node seccomp-exec.ts only NAME ... -- COMMAND ...` with no system calls but these.
 import { getSystemErrorName } from 'node:util'
 import koffi from 'koffi'
 
@@ -43,22 +44,34 @@ function check(deed: string, result: number): void {
   if (result < 0) throw new Error(`${deed}: ${getSystemErrorName(result)}`)
 }
 
-function confine(bounding: ReadonlySet<string>): void {
+/** By the name of a system call: without a rule it is refused. */
+type Rule = (name: string) => 'allow' | 'without namespaces' | 'unknown' | undefined
+
+function runtimeDefault(bounding: ReadonlySet<string>): Rule {
+  return (name) => {
+    const capability = BY_CAPABILITY[name]
+    if (REFUSED.includes(name) || (capability !== undefined && !bounding.has(capability))) return undefined
+    return name === 'clone' ? 'without namespaces' : name === 'clone3' ? 'unknown' : 'allow'
+  }
+}
+
+function confine(rule: Rule): void {
   const filter = init(errno(EPERM))
   const arch = nativeArch()
   for (let number = 0; number < LAST_KNOWN; number++) {
     const name = nameOf(arch, number) as string | null
-    if (name === null || REFUSED.includes(name)) continue
-    const capability = BY_CAPABILITY[name]
-    if (capability !== undefined && !bounding.has(capability)) continue
-    if (name === 'clone') {
+    const what = name === null ? undefined : rule(name)
+    if (name === null || what === undefined) continue
+    if (what === 'without namespaces') {
       const argument = { arg: 0, op: CMP_MASKED_EQ, datum_a: NEW_NAMESPACES, datum_b: 0n }
       check(name, addRule(filter, ALLOW, number, 1, [argument]))
-    } else check(name, addRule(filter, name === 'clone3' ? errno(ENOSYS) : ALLOW, number, 0, null))
+    } else check(name, addRule(filter, what === 'unknown' ? errno(ENOSYS) : ALLOW, number, 0, null))
   }
   check('load the filter', load(filter)) // of this thread, which is the one that execve() leaves
 }
 
-const [capabilities, command] = [process.argv.slice(2, process.argv.indexOf('--')), process.argv.slice(process.argv.indexOf('--') + 1)]
-confine(new Set(capabilities))
-process.execve?.(command[0] ?? '', command, process.env)
+const end = process.argv.indexOf('--')
+const [profile, ...names] = process.argv.slice(2, end)
+const [program = '', ...args] = process.argv.slice(end + 1)
+confine(profile === 'default' ? runtimeDefault(new Set(names)) : (name) => (names.includes(name) ? 'allow' : undefined))
+process.execve?.(program, [program, ...args], process.env)
