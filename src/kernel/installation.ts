@@ -5,12 +5,15 @@ import { readFileSync } from 'node:fs'
 import { KernelError } from '../errors.ts'
 import { type About, readAbout, writeAbout } from './about.ts'
 import { Links } from './attach.ts'
+import { keepLayout, SHAPED } from './layout-pins.ts'
 import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
 import { type BpfProgram, check, type Fd, libbpf } from './libbpf.ts'
+import { MAPS, OTHER_MAPS, PAIRS, pinName, READ_MAPS } from './map-pins.ts'
 import { programId } from './maps.ts'
-import { loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+import { loadObject, type Refusal, SOCKET_OBJECT, shapesInObject } from './object.ts'
 import type { PinDirectory } from './pins.ts'
 import { missingCapabilities } from './requirements.ts'
+import { dropCounted, hold, type OldConnections, oldConnections, setAside } from './set-aside.ts'
 import { describeOld } from './takeover.ts'
 
 /** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
@@ -34,31 +37,12 @@ const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([
   ['orb8_walk', 'connections'],
   ['orb8_take_over', 'connections_old'],
 ])
-/** Connections of a build with another layout, until they have been taken over. */
-const OLD_CONNECTIONS = 'old_connections'
 /** In place of the build while they are: nobody goes on with such programs. */
 const TAKING_OVER = 'taking over'
 /** Iterators over the files of all processes. */
 const FILE_PROGRAMS: readonly string[] = ['orb8_find_listeners', 'orb8_adopt_files']
 /** Programs that count; the others only help them. */
 const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
-
-/** Maps that go on over a restart. Those of one size stand or fall together. */
-export const PAIRS = ['flows', 'overflow', 'health', 'health_spill'] as const
-const INNER_MAPS: readonly string[] = PAIRS.flatMap((name) => [`${name}_a`, `${name}_b`])
-const SIZED_MAPS: readonly string[] = [...PAIRS, ...INNER_MAPS]
-const OTHER_MAPS = [
-  'prefixes',
-  'connections',
-  'datagram_sockets',
-  '.data.totals',
-  '.data.node_health',
-  '.data.control',
-  'listeners',
-] as const
-const MAPS: readonly string[] = [...SIZED_MAPS, ...OTHER_MAPS]
-/** What no reader ever writes to. */
-const READ_MAPS: readonly string[] = ['connections', 'datagram_sockets', '.data.totals', '.data.node_health']
 
 export interface InstallOptions {
   /** The cgroup v2 directory below which sockets are seen. */
@@ -108,20 +92,21 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
   }
   if (pins === undefined) return load(options, wanted, { existing: new Map(), old: undefined }, prepare)
   const found = readAbout(pins)
+  if (pins.writable) dropCounted(pins)
   if (found !== undefined && differences(found, wanted).length === 0) {
     const taken = takeOver(pins, found, prepare)
     if (taken !== undefined) return taken
   }
   requireLoading(pins, found === undefined ? undefined : differences(found, wanted))
-  if (found !== undefined && found.layout !== wanted.layout) setAside(pins)
-  const old = pins.get(pinName(OLD_CONNECTIONS))
+  if (found !== undefined && found.layout !== wanted.layout) setAside(pins, found.layout)
+  const old = oldConnections(pins)
   const existing = found === undefined ? new Map<string, Fd>() : reusable(pins, found, wanted)
   if (found !== undefined && found.cgroupRoot !== wanted.cgroupRoot) for (const name of CGROUP_PROGRAMS) pins.remove(`link_${name}`)
   if (existing.size === 0 && old === undefined) pins.clear()
   try {
     return load(options, wanted, { existing, old }, prepare)
   } finally {
-    for (const fd of [...existing.values(), ...(old === undefined ? [] : [old])]) libbpf().libc.close(fd)
+    for (const fd of [...existing.values(), ...(old === undefined ? [] : [old.fd])]) libbpf().libc.close(fd)
   }
 }
 
@@ -156,8 +141,6 @@ function requireLoading(pins: PinDirectory, different: readonly string[] | undef
   throw new KernelError(`take over what is pinned below ${pins.path}`, found, remedy)
 }
 
-/** bpffs reserves dots. */
-const pinName = (map: string): string => `map_${map.replaceAll('.', '_')}`
 const programPin = (program: string): string => `program_${program}`
 
 function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installation | undefined {
@@ -203,7 +186,7 @@ function reusable(pins: PinDirectory, found: About, wanted: Wanted): Map<string,
     if (maps !== undefined) return maps
   }
   const maps = pinned(pins, OTHER_MAPS)
-  if (maps !== undefined) hold(pins)
+  if (maps !== undefined) hold(pins, found.layout)
   return maps ?? new Map()
 }
 
@@ -216,58 +199,6 @@ function pinned(pins: PinDirectory, names: readonly string[]): Map<string, Fd> |
   return undefined
 }
 
-/** Keeps what a build with another layout counted and watched. Without `about` nobody takes the rest for his own. */
-function setAside(pins: PinDirectory): void {
-  pins.remove('about')
-  hold(pins)
-  pins.rename(pinName('connections'), pinName(OLD_CONNECTIONS))
-}
-
-/** Keeps flow maps of another size until they have been read. */
-function hold(pins: PinDirectory): void {
-  const groups = heldGroups(pins)
-  const group = (groups.at(-1) ?? 0) + 1
-  for (const name of INNER_MAPS) pins.rename(pinName(name), pinName(heldName(group, name)))
-}
-
-const heldName = (group: number, map: string): string => `held${group}_${map}`
-
-/** Numbers of the groups of maps that are held, in the order in which they were. */
-function heldGroups(pins: PinDirectory): readonly number[] {
-  const numbers = pins.names().map((name) => Number(/^map_held(\d+)_/.exec(name)?.[1] ?? 0))
-  return [...new Set(numbers.filter((number) => number > 0))].sort((one, other) => one - other)
-}
-
-/** What was set aside has been taken over. */
-export function tookOver(pins: PinDirectory): void {
-  pins.remove(pinName(OLD_CONNECTIONS))
-}
-
-/** A map of an earlier build or size, whose content has still to be counted. */
-export interface HeldMap {
-  readonly holds: 'flows' | 'health'
-  readonly fd: Fd
-  /** Puts another in its place. */
-  readonly replace: (fd: Fd) => void
-  /** It has been counted: it goes. */
-  readonly release: () => void
-}
-
-export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
-  return heldGroups(pins).flatMap((group) =>
-    INNER_MAPS.flatMap((name): HeldMap[] => {
-      const pin = pinName(heldName(group, name))
-      const fd = pins.get(pin)
-      if (fd === undefined) return []
-      const release = (): void => {
-        pins.remove(pin)
-        libbpf().libc.close(fd)
-      }
-      return [{ holds: name.startsWith('health') ? 'health' : 'flows', fd, replace: (other) => pins.put(pin, other, 'write'), release }]
-    }),
-  )
-}
-
 /** Entries of each map of the pairs. */
 function sizes(options: InstallOptions): Record<string, number> {
   const { flowEntries, overflowEntries = OVERFLOW_ENTRIES, healthSpillEntries = HEALTH_SPILL_ENTRIES } = options
@@ -278,8 +209,7 @@ function sizes(options: InstallOptions): Record<string, number> {
 
 interface Before {
   readonly existing: ReadonlyMap<string, Fd>
-  /** See OLD_CONNECTIONS. */
-  readonly old: Fd | undefined
+  readonly old: OldConnections | undefined
 }
 
 function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before, prepare: Prepare): Installation {
@@ -287,11 +217,11 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
   const settings = Buffer.alloc(SETTINGS.size)
   settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
   const predecessors = pins === undefined ? [] : pinnedPrograms(pins)
-  const takesOver = old !== undefined && describeOld(old, settings)
+  const takesOver = old !== undefined && describeOld(old.shape, settings)
   const object = loadObject(objectPath, {
     entries: sizes(options),
     values: { '.rodata.settings': settings },
-    existing: takesOver ? new Map([...existing, ['connections_old', old]]) : existing,
+    existing: takesOver ? new Map([...existing, ['connections_old', old.fd]]) : existing,
     without: takesOver ? [] : ['orb8_take_over'],
   })
   const links = new Links(pins)
@@ -307,13 +237,20 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
         writeAbout(pins, { ...wanted, ...(takesOver ? { build: TAKING_OVER } : {}), complete, programs: all, refused })
     }
     const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
-    if (pins !== undefined)
+    if (pins !== undefined) {
+      keepLayout(pins, LAYOUT_HASH, () => shapesInObject(objectPath, SHAPED))
       for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd, READ_MAPS.includes(name) ? 'read' : 'write')
+    }
     prepare(maps)
     about(false, [])
     const refused = [
       ...object.refused,
-      ...attachAll({ links, programs, cgroupRoot, storage: (map) => (map === 'connections_old' ? (old as Fd) : object.fd(map)) }),
+      ...attachAll({
+        links,
+        programs,
+        cgroupRoot,
+        storage: (map) => (map === 'connections_old' ? (old as OldConnections).fd : object.fd(map)),
+      }),
     ]
     requireCounting(links, refused)
     const running = new Map([...programs].filter(([name]) => links.has(name)).map(([name, program]) => [name, programFd(program)]))

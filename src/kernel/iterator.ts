@@ -14,6 +14,18 @@ const READ_ONLY = 0o2000000
 
 /** Opens one pass of the iterator and reads it to its end. Throws KernelError. */
 export async function runIterator(name: string, source: IteratorSource): Promise<void> {
+  for await (const _ of chunks(name, source));
+}
+
+/** The same, with what it writes. */
+export async function readIterator(name: string, source: IteratorSource): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for await (const chunk of chunks(name, source)) parts.push(Buffer.from(chunk))
+  return Buffer.concat(parts)
+}
+
+/** Each is overwritten by the next. */
+async function* chunks(name: string, source: IteratorSource): AsyncGenerator<Buffer> {
   const { bpf, libc } = libbpf()
   const fd = typeof source === 'string' ? await openFile(name, source) : check(`start ${name}`, await inThread(bpf.bpf_iter_create, source))
   const buffer = Buffer.alloc(BUFFER_BYTES)
@@ -24,6 +36,7 @@ export async function runIterator(name: string, source: IteratorSource): Promise
       tries = read > 0 ? 0 : tries + 1
       const brokenOff = read > 0 || errnoName(read) === 'EAGAIN' || errnoName(read) === 'EINTR'
       if (!brokenOff || tries > TRIES) throw kernelError(`run ${name}`, read)
+      if (read > 0) yield buffer.subarray(0, read)
     }
   } finally {
     libc.close(fd)

@@ -32,7 +32,7 @@ const LOCK_NOW = 2 | 4
 /** What is being pinned in place of something else, until it takes its name. */
 const COMING = '_coming' // bpffs reserves dots
 /** All names that we ever pin: a directory may hold pins of others too. */
-const OURS = /^(about|(map|link|program)_\w+|ledger_(header|\d+))$/
+const OURS = /^(about|(map|link|program|layout)_\w+|ledger_(header|\d+))$/
 const DIRECTORY_MODE = 0o750
 /** include/uapi/linux/bpf.h */
 const BPF_F_RDONLY = 8
