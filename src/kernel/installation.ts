@@ -41,6 +41,7 @@ const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([
 const TAKING_OVER = 'taking over'
 /** Iterators over the files of all processes. */
 const FILE_PROGRAMS: readonly string[] = ['orb8_find_listeners', 'orb8_adopt_files']
+const ROOT = 0
 /** Programs that count; the others only help them. */
 const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
 
@@ -130,10 +131,14 @@ function differences(found: About, wanted: Wanted): readonly string[] {
   return [...new Set([...told, ...(found.complete ? [] : ['a loading that did not end'])])]
 }
 
-/** Before anything that is pinned is touched: may this process put its own in place of it? Throws KernelError. */
+/** Before anything that is pinned is touched: may this process put its own in place of it, and nobody else after it? Throws KernelError. */
 function requireLoading(pins: PinDirectory, different: readonly string[] | undefined): void {
   const missing = missingCapabilities()
   const lacks = [...(pins.writable ? [] : [`the right to write to ${pins.path}`]), ...(missing.includes('CAP_BPF') ? missing : [])]
+  if (lacks.length === 0 && pins.owner !== ROOT && pins.owner !== process.geteuid?.()) {
+    const remedy = 'it could put its own in the place of any pin: remove the directory, or choose another path'
+    throw new KernelError(`pin below ${pins.path}`, `it belongs to user ${pins.owner}`, remedy)
+  }
   if (lacks.length === 0) return
   const found =
     different === undefined ? 'nothing is' : different.length === 0 ? 'some of it is missing' : `it is of ${different.join(' and ')}`

@@ -17,9 +17,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import koffi from 'koffi'
-import { ConfigError, KernelError } from '../errors.ts'
+import { ConfigError, KernelError, Orb8Error } from '../errors.ts'
 import { check, errnoName, type Fd, libbpf } from './libbpf.ts'
-import { remedyForPins } from './requirements.ts'
+import { missingCapabilities, remedyForPins } from './requirements.ts'
 
 const SETTING = 'ORB8_PIN_PATH'
 const GROUP_SETTING = 'ORB8_PIN_GROUP'
@@ -64,7 +64,7 @@ export class PinDirectory implements Disposable {
     this.#group = group
   }
 
-  /** Creates the directory if need be and takes it for this process. Throws ConfigError where another has it or it is on no bpffs. */
+  /** Creates the directory if need be and takes it for this process. Throws KernelError where it could pin nothing, ConfigError where another has it or it is on no bpffs. */
   static open(path: string, { group }: PinOptions = {}): PinDirectory {
     try {
       makeDirectory(path)
@@ -75,7 +75,7 @@ export class PinDirectory implements Disposable {
       if (pins.writable) pins.#give()
       return pins
     } catch (error) {
-      if (error instanceof ConfigError) throw error
+      if (error instanceof Orb8Error) throw error
       const code = (error as NodeJS.ErrnoException).code ?? `${error}`
       throw new ConfigError(SETTING, `"${path}" cannot be used: ${code}`, code === 'EACCES' || code === 'EPERM' ? NOT_OURS : ALLOWED)
     }
@@ -89,6 +89,11 @@ export class PinDirectory implements Disposable {
     } catch {
       return false
     }
+  }
+
+  /** Of the directory: who can put his own in the place of any pin. */
+  get owner(): number {
+    return statSync(this.path).uid
   }
 
   /** Is the directory still the one that was opened? It can be deleted, or its file system unmounted. */
@@ -220,11 +225,17 @@ export function ours(path: string): readonly string[] {
 
 function makeDirectory(path: string): void {
   if (existsSync(path)) return
+  // A bpffs may let everybody make directories: one that nobody can pin to would only stand in the way.
+  const missing = missingCapabilities()
+  if (missing.includes('CAP_BPF')) {
+    const remedy = `run orb8 load first; to load by itself it needs ${missing.join(', ')}`
+    throw new KernelError(`make ${path}`, 'this process could pin nothing there', remedy)
+  }
   try {
     mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? `${error}`
-    throw new ConfigError(SETTING, `"${path}" does not exist and cannot be made: ${code}`, `${ALLOWED}; orb8 load makes it, as root`)
+    throw new ConfigError(SETTING, `"${path}" does not exist and cannot be made: ${code}`, ALLOWED)
   }
 }
 
