@@ -72,7 +72,7 @@ export class PinDirectory implements Disposable {
       const lock = openSync(path, 'r')
       takeLock(path, lock)
       const pins = new PinDirectory(path, lock, group)
-      if (pins.writable) pins.#give()
+      if (pins.owner === process.geteuid?.()) pins.#give()
       return pins
     } catch (error) {
       if (error instanceof Orb8Error) throw error
