@@ -3,7 +3,8 @@ import { createNaming } from '../../../src/commands/export/naming.ts'
 import type { FlowKey } from '../../../src/model.ts'
 import type { OwnerState } from '../../../src/resolve/owner.ts'
 import { createStore } from '../../../src/store/store.ts'
-import { flowKey, LABELS, NOTHING, SOUND, times } from '../../store/histories.ts'
+import { LABELS, NOTHING, SOUND, times } from '../../store/flows.ts'
+import { flowKey } from '../../store/histories.ts'
 
 /** A store, and owners of whom the test says what is known. */
 function world() {
