@@ -215,6 +215,7 @@ t.test(
       CAP_BPF: { status: 'ok', found: 'not held, nor needed with what is pinned' },
       pin_path: { status: 'ok', found: /used by no exporter/ },
       'program orb8_tcp_state': { status: 'ok', found: 'pinned, and runs' },
+      dialled_addresses: { status: 'ok', found: /^not for this process to ask: / },
     })
     const stranger = diagnose(reader(STRANGERS))
     t.match(stranger, {
@@ -222,6 +223,7 @@ t.test(
       CAP_PERFMON: { status: 'fail', remedy: /^for TCP and datagrams: / },
       CAP_NET_ADMIN: { status: 'fail', remedy: /^for datagrams: / },
       pin_path: { status: 'warn', found: /cannot be looked into: EACCES/ },
+      dialled_addresses: { status: 'warn', found: /^nobody tells who rewrites them: EPERM/ },
       'program orb8_tcp_state': { status: 'fail', remedy: /CAP_BPF/ },
     })
     const denied = diagnose(reader(GROUP, { bounding: [] }))
