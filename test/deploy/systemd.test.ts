@@ -120,7 +120,7 @@ t.test(
     const whole = confined({ bounding: ['bpf', 'perfmon', 'net_admin', 'setgid', 'setpcap', 'chown', 'dac_override'], binds })
     const loaded = await runProgram(site.undo, [...whole, ...wordsOf(before.slice(1))], env)
     t.equal(loaded.code, 0, loaded.stderr.join('\n'))
-    t.match(loaded.stderr.join('\n'), /"programs":11/)
+    t.match(loaded.stderr.join('\n'), /"programs":15/)
 
     t.equal(only(service, 'BindReadOnlyPaths'), '/sys/fs/bpf/orb8:/run/orb8/pins')
     const restricted = confined({
