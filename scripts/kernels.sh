@@ -94,6 +94,7 @@ bash scripts/build.sh
 # Everything lies in memory: no disk, no modules. Loopback, cgroups and BPF are built into Debian's kernels.
 guest=$(mktemp -d "$work/guest.XXXXXX")
 mkdir -p "$guest"/{app,dev,proc,sys,tmp,bin,lib,lib64}
+chmod 755 "$guest" # it becomes /, also for who is not root
 cp -a "$system/bin/busybox" "$guest/bin/"
 cp scripts/kernels/init.sh "$guest/init"
 chmod +x "$guest/init"

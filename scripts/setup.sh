@@ -43,6 +43,8 @@ if [[ "$purpose" == test ]]; then
   needs procps command -v sysctl
   needs curl command -v curl
   needs openssl command -v openssl
+  needs systemd command -v systemd-analyze
+  needs libseccomp2 library libseccomp.so.2
 fi
 
 # The first of a|b that apt knows; a itself where it knows none, for apt to say so.

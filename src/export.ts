@@ -249,12 +249,15 @@ function collection(
       prefixesMs = performance.now()
     }
     tellDials(datapath.followDials(), self, log)
-    const { totals, entries, gapMs } = await collector.collect()
-    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     if (pinned && pins?.stands === false) {
       pinned = false
-      log.error({ path: pins.path }, 'the pins have been removed: counting goes on, but after a restart every counter will start at 0')
+      const after = datapath.outlivesPins
+        ? 'counting goes on, but after a restart every counter will start at 0'
+        : 'nothing is counted until orb8 load has run and this has been started again'
+      log.error({ path: pins.path }, `the pins have been removed: ${after}`)
     }
+    const { totals, entries, gapMs } = await collector.collect()
+    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
     self.mapEntries('flows', entries.flows)
     self.mapEntries('overflow', entries.overflow)
     self.mapEntries('health', entries.health)
@@ -306,10 +309,12 @@ function tellDials(news: readonly DialNews[], self: Self, log: Logger): void {
     self.programLoaded(program, state !== 'refused')
     if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'what pods dial is not seen: Services may be shown as their pods')
   }
-  const [observing, idle] = [those('observes'), those('idle')]
+  const [observing, idle, left] = [those('observes'), those('idle'), those('left')]
   if (observing.length > 0)
     log.info({ programs: names(observing), cgroup: observing[0]?.cgroup }, 'others may rewrite what pods dial: observed')
   if (idle.length > 0) log.info({ programs: names(idle) }, 'nobody rewrites what pods dial any more')
+  if (left.length > 0)
+    log.info({ programs: names(left) }, 'this process may not ask who rewrites what pods dial: it is observed where orb8 load found it so')
 }
 
 function tellTotals(self: Self, totals: Totals): void {

@@ -1,6 +1,6 @@
 // Runs inside the emulated machine: known traffic, the exporter beside it, and a comparison of the two to the byte.
 // Knows the exporter by its command and its metrics alone.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -18,6 +18,9 @@ const SETTLING_MS = 60_000
 const SHORT_CONNECTIONS = 200
 /** A datagram socket older than the exporter is a server where it named its port. */
 const NAMED_PORT = 5353
+/** Of the user who runs the half without capabilities. */
+const NOBODY = 65_534
+const PINS_GROUP = 54_321
 
 let passed = 0
 let failed = 0
@@ -36,11 +39,18 @@ function enter(name: string, above: string = CGROUPS): string {
   return `/${basename(above)}/${name}`
 }
 
-/** The exporter in a cgroup of its own; `wrapper` runs it. */
-async function startExporter(wrapper: readonly string[] = []): Promise<ChildProcess> {
+interface Start {
+  /** Runs the exporter. */
+  readonly wrapper?: readonly string[]
+  readonly settings?: readonly string[]
+  readonly as?: Pick<SpawnOptions, 'uid' | 'gid'>
+}
+
+/** The exporter in a cgroup of its own. */
+async function startExporter({ wrapper = [], settings = [], as = {} }: Start = {}): Promise<ChildProcess> {
   enter('exporter')
-  const [command = '', ...args] = [...wrapper, process.execPath, 'dist/cli.js', 'export', '--listen', LISTEN]
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const [command = '', ...args] = [...wrapper, process.execPath, 'dist/cli.js', 'export', '--listen', LISTEN, ...settings]
+  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...as })
   const ready = async (): Promise<boolean> => {
     if (child.exitCode !== null) throw new Error(`the exporter ended with ${child.exitCode}`)
     return fetch(`http://${LISTEN}/readyz`).then(
@@ -286,6 +296,38 @@ async function settled(workloads: readonly string[]): Promise<void> {
   )
 }
 
+/** Loaded by root and read by a user of the pins' group without any capability, over a restart. */
+async function twoHalves(): Promise<void> {
+  const settings = ['--pin-path', '/sys/fs/bpf/orb8', '--pin-group', `${PINS_GROUP}`]
+  const as = { uid: NOBODY, gid: PINS_GROUP }
+  const orb8 = (word: string, options: SpawnOptions = {}): number | null =>
+    spawnSync(process.execPath, ['dist/cli.js', word, ...settings], { stdio: 'inherit', ...options }).status
+  const disabled = readFileSync('/proc/sys/kernel/unprivileged_bpf_disabled', 'utf8').trim()
+  console.log(`# kernel.unprivileged_bpf_disabled is ${disabled}`)
+  check('orb8 load as nobody ended with', orb8('load', as), 1)
+  check('orb8 load ended with', orb8('load'), 0)
+  expected.length = 0
+  const first = await startExporter({ settings, as })
+  const status = readFileSync(`/proc/${first.pid}/status`, 'utf8')
+  check('capabilities in force', /^CapEff:\s*(\S+)$/m.exec(status)?.[1], '0000000000000000')
+  const workload = enter('halves')
+  const listener = await listen('127.0.0.1')
+  const connection = await open(listener, '127.0.0.1')
+  await send(connection.client, connection.server, 4000)
+  await scrape()
+  await stop(first)
+  await send(connection.server, connection.client, 500)
+  const second = await startExporter({ settings, as })
+  await send(connection.client, connection.server, 3000)
+  expected.push({ workload, protocol: 'tcp', port: listener.port, up: 7000, down: 500, roles: BOTH, opened: 1, closed: 0, open: 1 })
+  await settled([workload])
+  compare(await scrape())
+  await close(connection, 'client')
+  listener.server.close()
+  await stop(second)
+  check('orb8 unload ended with', orb8('unload'), 0)
+}
+
 /** In a PID namespace of its own it sees nobody's files: what was open is taken up at its next packet. */
 async function blindExporter(): Promise<void> {
   const workload = enter('packets')
@@ -293,7 +335,7 @@ async function blindExporter(): Promise<void> {
   const listener = await listen('::1')
   const connection = await open(listener, '::1')
   await send(connection.client, connection.server, 5000)
-  const exporter = await startExporter(['unshare', '-p', '-f'])
+  const exporter = await startExporter({ wrapper: ['unshare', '-p', '-f'] })
   await send(connection.client, connection.server, 2000)
   await send(connection.server, connection.client, 30_000)
   const page = await scrape()
@@ -318,6 +360,7 @@ console.log(`# Linux ${release()} ${process.arch}, ${readFileSync('/proc/version
 spawnSync(process.execPath, ['dist/cli.js', 'diagnose'], { stdio: 'inherit' })
 try {
   await wholeExporter()
+  await twoHalves()
   await blindExporter()
 } catch (error) {
   failed++

@@ -244,7 +244,7 @@ export class FlowCollector {
   async #empty(): Promise<void> {
     this.#step('empty')
     for (const pair of this.#pairs) if (pair.pending) await pair.empty()
-    for (const held of this.#held) held.release()
+    for (const held of this.#held) await held.release()
     this.#held = []
     this.#step('emptied')
     this.#ledger.emptied()

@@ -11,6 +11,7 @@ import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
 import { bpffs, cgroup } from './diagnose/mounts.ts'
 import { pidNamespace } from './diagnose/pid-namespace.ts'
 import { pinPath } from './diagnose/pin-path.ts'
+import { pinned } from './diagnose/pinned.ts'
 import { libbpf, programs } from './diagnose/programs.ts'
 import { asJson, asText } from './diagnose/report.ts'
 
@@ -48,19 +49,20 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
   const output = flags.get(OUTPUT) ?? 'text'
   const format = FORMATS.get(output)
   if (format === undefined) throw new ConfigError(OUTPUT, `${quoted(output)} is no format`, allowed)
+  const takenOver = pinned(config.pinPath)
   const findings = await runChecks([
     settings(warnings),
     kernelVersion(),
     btf(),
     lockdown(),
-    capabilities(),
+    capabilities({ pinned: takenOver }),
     cgroup(config.cgroupRoot),
-    dialledAddresses(config.cgroupRoot),
+    dialledAddresses(config.cgroupRoot, { pinned: takenOver }),
     bpffs(),
     pinPath(config.pinPath),
     pidNamespace(),
     libbpf(),
-    programs(),
+    programs({ pinned: takenOver }),
     exporter({ listen: config.listen, sizes: config }),
   ])
   process.stdout.write(format(findings))

@@ -2,8 +2,9 @@
 // nothing of what the programs do.
 import { closeSync, openSync } from 'node:fs'
 import koffi from 'koffi'
+import { KernelError } from '../errors.ts'
 import { type BpfLink, type BpfProgram, check, checkPointer, type Fd, libbpf } from './libbpf.ts'
-import type { PinDirectory } from './pins.ts'
+import type { GroupMay, PinDirectory } from './pins.ts'
 
 /** libbpf's bpf_iter_attach_opts {size_t sz; union bpf_iter_link_info *link_info; u32 len} and the union's map_fd. */
 const ITER_OPTS_BYTES = 24
@@ -11,8 +12,12 @@ const LINK_INFO_BYTES = 16
 
 const PIN = 'link_'
 
+/** A link of which passes are opened, or the file that is one where this process may not have the link. */
+export type IteratorSource = Fd | string
+
 interface Held {
-  readonly fd: Fd
+  /** Undefined of a link that is pinned and not for this process. */
+  readonly fd: Fd | undefined
   readonly close: () => void
 }
 
@@ -29,11 +34,16 @@ export class Links implements Disposable {
   }
 
   /**
-   * A hook that the program's own section names: tracepoint or file iterator. A predecessor goes once this one is there: for a moment
+   * A hook that the program's own section names, such as a tracepoint. A predecessor goes once this one is there: for a moment
    * both run. Throws KernelError.
    */
   attach(name: string, program: BpfProgram): void {
-    this.#keep(name, libbpf().bpf.bpf_program__attach(program))
+    this.#keep(name, libbpf().bpf.bpf_program__attach(program), 'nothing')
+  }
+
+  /** An iterator that its own section names. */
+  attachIterator(name: string, program: BpfProgram): void {
+    this.#keep(name, libbpf().bpf.bpf_program__attach(program), 'read')
   }
 
   /** An iterator over the storage of a map. */
@@ -45,7 +55,7 @@ export class Links implements Disposable {
     opts.writeBigUInt64LE(BigInt(ITER_OPTS_BYTES), 0)
     opts.writeBigUInt64LE(koffi.address(info), 8)
     opts.writeUInt32LE(LINK_INFO_BYTES, 16)
-    this.#keep(name, bpf.bpf_program__attach_iter(program, opts))
+    this.#keep(name, bpf.bpf_program__attach_iter(program, opts), 'read')
     info.fill(0) // also keeps it referenced until here
   }
 
@@ -57,7 +67,7 @@ export class Links implements Disposable {
     if (this.replace(name, programFd(program))) return
     const fd = openSync(directory, 'r')
     try {
-      this.#keep(name, libbpf().bpf.bpf_program__attach_cgroup(program, fd))
+      this.#keep(name, libbpf().bpf.bpf_program__attach_cgroup(program, fd), 'nothing')
     } finally {
       closeSync(fd)
     }
@@ -81,22 +91,35 @@ export class Links implements Disposable {
   /** A link that was made elsewhere. */
   keep(name: string, fd: Fd): void {
     this.#hold(name, fd)
-    this.#pins?.put(PIN + name, fd)
+    this.#pins?.put(PIN + name, fd, 'nothing')
   }
 
-  /** The link as it was pinned, if it was. */
+  /** The link as it was pinned, if it was. Its owner holds it from here on, also where the pin goes. */
   takeOver(name: string): boolean {
-    const fd = this.#pins?.get(PIN + name)
-    if (fd !== undefined) this.#hold(name, fd)
-    return fd !== undefined
+    const pinned = this.#pins?.has(PIN + name) === true
+    if (pinned) this.#hold(name, this.#pins?.getIfAllowed(PIN + name))
+    return pinned
+  }
+
+  /** Does this process keep all of them in place, whoever else lets go? */
+  get held(): boolean {
+    return [...this.#links.values()].every(({ fd }) => fd !== undefined)
   }
 
   has(name: string): boolean {
     return this.#links.has(name)
   }
 
-  fd(name: string): Fd {
-    return check(`find link ${name}`, this.#links.get(name)?.fd ?? -2) as Fd
+  /** Undefined where it is pinned and not for this process, or there is none. */
+  fd(name: string): Fd | undefined {
+    return this.#links.get(name)?.fd
+  }
+
+  /** What `runIterator` takes. Throws KernelError where there is no such link. */
+  iterator(name: string): IteratorSource {
+    const held = this.#links.get(name)
+    if (held === undefined) throw new KernelError(`find link ${name}`, 'ENOENT', '')
+    return held.fd ?? (this.#pins as PinDirectory).fileOf(PIN + name)
   }
 
   /** Also its pin goes. */
@@ -111,16 +134,16 @@ export class Links implements Disposable {
     this.#links.clear()
   }
 
-  #hold(name: string, fd: Fd): void {
-    this.#links.set(name, { fd, close: () => libbpf().libc.close(fd) })
+  #hold(name: string, fd: Fd | undefined): void {
+    this.#links.set(name, { fd, close: () => void (fd !== undefined && libbpf().libc.close(fd)) })
   }
 
-  #keep(name: string, made: unknown): void {
+  #keep(name: string, made: unknown, groupMay: GroupMay): void {
     const link: BpfLink = checkPointer<'bpf_link'>(`attach ${name}`, made)
     const { bpf } = libbpf()
     const fd = bpf.bpf_link__fd(link) as Fd
     this.#links.set(name, { fd, close: () => bpf.bpf_link__destroy(link) })
-    this.#pins?.put(PIN + name, fd)
+    this.#pins?.put(PIN + name, fd, groupMay)
   }
 }
 

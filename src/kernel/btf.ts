@@ -1,8 +1,4 @@
-// Where the fields of a loaded map's keys and values stand, from the BTF that the kernel keeps with the map: also of maps that another
-// build made. Knows the format (Documentation/bpf/btf.rst); nothing of what fields mean.
-import koffi from 'koffi'
-import { check, type Fd, libbpf } from './libbpf.ts'
-import { mapInfo } from './maps.ts'
+// Where the fields of a struct stand, from BTF. Knows the format (Documentation/bpf/btf.rst); nothing of what fields mean.
 
 export interface Field {
   /** Bytes from the start of the key or value. */
@@ -29,32 +25,10 @@ const TAIL: Readonly<Record<number, readonly [number, number]>> = {
   19: [0, 12],
 }
 const HEAD_BYTES = 12
-/** struct bpf_btf_info of include/uapi/linux/bpf.h. */
-const INFO_BYTES = 32
 
-/** Throws KernelError where the kernel does not tell: it takes CAP_SYS_ADMIN. */
-export function shapesOf(map: Fd): { readonly key: Shape; readonly value: Shape } {
-  const { btfId, keyType, valueType } = mapInfo(map)
-  const types = new Types(rawBtf(btfId))
-  return { key: types.shape(keyType), value: types.shape(valueType) }
-}
-
-function rawBtf(id: number): Buffer {
-  const { bpf, libc } = libbpf()
-  const fd = check('find the types of a map', bpf.bpf_btf_get_fd_by_id(id))
-  try {
-    const info = Buffer.alloc(INFO_BYTES)
-    const ask = (): void => void check('read the types of a map', bpf.bpf_obj_get_info_by_fd(fd, info, [INFO_BYTES]))
-    ask()
-    const raw = Buffer.alloc(info.readUInt32LE(8))
-    info.fill(0)
-    info.writeBigUInt64LE(koffi.address(raw), 0)
-    info.writeUInt32LE(raw.length, 8)
-    ask()
-    return raw
-  } finally {
-    libc.close(fd)
-  }
+/** Of a type by its number in `raw`, which is BTF as a file or the kernel holds it. */
+export function shapeIn(raw: Buffer, type: number): Shape {
+  return new Types(raw).shape(type)
 }
 
 class Types {

@@ -25,16 +25,16 @@ export const ALONE = 'a program at a cgroup above was attached to be the only on
 /** What a look found new. */
 export interface DialNews {
   readonly program: string
-  /** `idle`: nobody rewrites there. */
-  readonly state: 'observes' | 'idle' | 'refused'
+  /** `idle`: nobody rewrites there. `left`: this process may neither ask nor attach, and what it found stays as it is. */
+  readonly state: 'observes' | 'idle' | 'refused' | 'left'
   readonly cgroup: string
   readonly refusal?: Refusal
 }
 
 export interface DialOptions {
   readonly links: Links
-  /** Loaded, by name; others than observers are left alone. */
-  readonly programs: ReadonlyMap<string, Fd>
+  /** Loaded, by name, without a descriptor where it is not for this process; others than observers are left alone. */
+  readonly programs: ReadonlyMap<string, Fd | undefined>
   readonly cgroupRoot: string
   /** Told before the first observer of unconnected datagrams is attached and after the last one is gone. */
   readonly sending: (observed: boolean) => void
@@ -53,11 +53,13 @@ export class DialObservers {
   #cgroup: string | undefined
   #searched = Number.NEGATIVE_INFINITY
   /** May not ask: what is attached stays. */
-  #blind = false
+  #blind: boolean
+  #told = false
 
   constructor(options: DialOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
+    this.#blind = [...DIAL_HOOKS.keys()].some((name) => options.programs.has(name) && options.programs.get(name) === undefined)
   }
 
   get refused(): readonly Refusal[] {
@@ -68,8 +70,18 @@ export class DialObservers {
   follow(): readonly DialNews[] {
     const cgroup = this.#blind ? undefined : this.#findCgroup()
     const news = [...DIAL_HOOKS.keys()].flatMap((name) => (this.#blind ? [] : this.#settle(name, cgroup)))
-    if (!this.#blind) this.#options.sending(SENDING.some((name) => this.#options.links.has(name)))
+    if (this.#blind) return [...news, ...this.#tellLeft()]
+    this.#options.sending(SENDING.some((name) => this.#options.links.has(name)))
     return news
+  }
+
+  /** Once. */
+  #tellLeft(): readonly DialNews[] {
+    if (this.#told) return []
+    this.#told = true
+    return [...DIAL_HOOKS.keys()]
+      .filter((program) => this.#options.programs.has(program))
+      .map((program) => ({ program, state: 'left', cgroup: '' }))
   }
 
   #findCgroup(): string | undefined {
@@ -109,7 +121,8 @@ export class DialObservers {
   /** No pods are to be seen from here. Undefined where an observer is above some: it stays. */
   #leave(program: string): DialNews | undefined {
     const { links } = this.#options
-    return links.has(program) && cgroupLink(links.fd(program)).cgroup !== 0n ? undefined : this.#rest(program)
+    const link = links.fd(program)
+    return link !== undefined && cgroupLink(link).cgroup !== 0n ? undefined : this.#rest(program)
   }
 
   #rest(program: string): DialNews {
@@ -122,7 +135,8 @@ export class DialObservers {
     const { links } = this.#options
     const hook = DIAL_HOOKS.get(name) as number
     const running = programsAt(cgroup, hook) // first of all: who may not ask leaves all as it is
-    let own: CgroupLink | undefined = links.has(name) ? cgroupLink(links.fd(name)) : undefined
+    const link = links.fd(name)
+    let own: CgroupLink | undefined = link === undefined ? undefined : cgroupLink(link)
     if (own !== undefined && own.cgroup !== statSync(cgroup, { bigint: true }).ino) {
       links.detach(name)
       own = undefined

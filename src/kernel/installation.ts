@@ -6,11 +6,15 @@ import { KernelError } from '../errors.ts'
 import { type About, readAbout, writeAbout } from './about.ts'
 import { Links, programFd } from './attach.ts'
 import { DIAL_HOOKS } from './dial-observers.ts'
+import { keepLayout, SHAPED } from './layout-pins.ts'
 import { LAYOUT_HASH, SETTINGS } from './layouts.ts'
 import { type BpfProgram, type Fd, libbpf } from './libbpf.ts'
+import { MAPS, OTHER_MAPS, PAIRS, pinName, READ_MAPS } from './map-pins.ts'
 import { programId } from './maps.ts'
-import { loadObject, type Refusal, SOCKET_OBJECT } from './object.ts'
+import { loadObject, type Refusal, SOCKET_OBJECT, shapesInObject } from './object.ts'
 import type { PinDirectory } from './pins.ts'
+import { missingCapabilities } from './requirements.ts'
+import { dropCounted, hold, type OldConnections, oldConnections, setAside } from './set-aside.ts'
 import { describeOld } from './takeover.ts'
 
 /** Overflow entries: one for each cgroup and protocol, 8192 of them 1.6 MB. */
@@ -34,29 +38,13 @@ const STORAGE_PROGRAMS: ReadonlyMap<string, string> = new Map([
   ['orb8_walk', 'connections'],
   ['orb8_take_over', 'connections_old'],
 ])
-/** Connections of a build with another layout, until they have been taken over. */
-const OLD_CONNECTIONS = 'old_connections'
 /** In place of the build while they are: nobody goes on with such programs. */
 const TAKING_OVER = 'taking over'
+/** Iterators over the files of all processes. */
+const FILE_PROGRAMS: readonly string[] = ['orb8_find_listeners', 'orb8_adopt_files']
+const ROOT = 0
 /** Programs that count; the others only help them. */
 const COUNTING = ['orb8_tcp_state', 'orb8_egress', 'orb8_ingress'] as const
-
-/** Maps that go on over a restart. Those of one size stand or fall together. */
-export const PAIRS = ['flows', 'overflow', 'health', 'health_spill'] as const
-const INNER_MAPS: readonly string[] = PAIRS.flatMap((name) => [`${name}_a`, `${name}_b`])
-const SIZED_MAPS: readonly string[] = [...PAIRS, ...INNER_MAPS]
-const OTHER_MAPS = [
-  'prefixes',
-  'connections',
-  'datagram_sockets',
-  'sending',
-  'rewrites',
-  '.data.totals',
-  '.data.node_health',
-  '.data.control',
-  'listeners',
-] as const
-const MAPS: readonly string[] = [...SIZED_MAPS, ...OTHER_MAPS]
 
 export interface InstallOptions {
   /** The cgroup v2 directory below which sockets are seen. */
@@ -79,8 +67,8 @@ export interface Installation extends Disposable {
   readonly origin: Origin
   readonly maps: ReadonlyMap<string, Fd>
   readonly links: Links
-  /** Loaded, and attached but for observers of what is dialled. */
-  readonly programs: ReadonlyMap<string, Fd>
+  /** Loaded, and attached but for observers of what is dialled; without a descriptor where they are pinned and not for this process. */
+  readonly programs: ReadonlyMap<string, Fd | undefined>
   /** Programs that do not run, and why. */
   readonly refused: readonly Refusal[]
   /** Whose place they took: the kernel's numbers of programs. */
@@ -106,46 +94,76 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
   }
   if (pins === undefined) return load(options, wanted, { existing: new Map(), old: undefined }, prepare)
   const found = readAbout(pins)
-  if (found !== undefined && isSame(found, wanted)) {
+  if (pins.writable) dropCounted(pins)
+  if (found !== undefined && differences(found, wanted).length === 0) {
     const taken = takeOver(pins, found, prepare)
     if (taken !== undefined) return taken
   }
-  if (found !== undefined && found.layout !== wanted.layout) setAside(pins)
-  const old = pins.get(pinName(OLD_CONNECTIONS))
+  requireLoading(pins, found === undefined ? undefined : differences(found, wanted))
+  if (found !== undefined && found.layout !== wanted.layout) setAside(pins, found.layout)
+  const old = oldConnections(pins)
   const existing = found === undefined ? new Map<string, Fd>() : reusable(pins, found, wanted)
   if (found !== undefined && found.cgroupRoot !== wanted.cgroupRoot) for (const name of CGROUP_PROGRAMS) pins.remove(`link_${name}`)
   if (existing.size === 0 && old === undefined) pins.clear()
   try {
     return load(options, wanted, { existing, old }, prepare)
   } finally {
-    for (const fd of [...existing.values(), ...(old === undefined ? [] : [old])]) libbpf().libc.close(fd)
+    for (const fd of [...existing.values(), ...(old === undefined ? [] : [old.fd])]) libbpf().libc.close(fd)
   }
 }
 
 type Wanted = Pick<About, 'layout' | 'build' | 'cgroupRoot' | 'flowEntries' | 'sockets'>
 
-function isSame(found: About, wanted: Wanted): boolean {
-  return found.complete && (Object.keys(wanted) as (keyof Wanted)[]).every((key) => found[key] === wanted[key])
+/** As a person knows them, most telling first. */
+const SAYINGS = {
+  build: 'another build',
+  layout: 'another build',
+  cgroupRoot: 'another ORB8_CGROUP_ROOT',
+  flowEntries: 'another ORB8_FLOW_ENTRIES',
+  sockets: 'another ORB8_SOCKETS',
+} as const satisfies Record<keyof Wanted, string>
+
+/** Empty where what is pinned can be taken over as it is. */
+function differences(found: About, wanted: Wanted): readonly string[] {
+  const keys = (Object.keys(SAYINGS) as (keyof Wanted)[]).filter((key) => found[key] !== wanted[key])
+  const told = keys.map((key) =>
+    key === 'build' || key === 'layout' ? SAYINGS[key] : `${SAYINGS[key]} (${found[key]}, not ${wanted[key]})`,
+  )
+  return [...new Set([...told, ...(found.complete ? [] : ['a loading that did not end'])])]
 }
 
-/** bpffs reserves dots. */
-const pinName = (map: string): string => `map_${map.replaceAll('.', '_')}`
+/** Before anything that is pinned is touched: may this process put its own in place of it, and nobody else after it? Throws KernelError. */
+function requireLoading(pins: PinDirectory, different: readonly string[] | undefined): void {
+  const missing = missingCapabilities()
+  const lacks = [...(pins.writable ? [] : [`the right to write to ${pins.path}`]), ...(missing.includes('CAP_BPF') ? missing : [])]
+  if (lacks.length === 0 && pins.owner !== ROOT && pins.owner !== process.geteuid?.()) {
+    const remedy = 'it could put its own in the place of any pin: remove the directory, or choose another path'
+    throw new KernelError(`pin below ${pins.path}`, `it belongs to user ${pins.owner}`, remedy)
+  }
+  if (lacks.length === 0) return
+  const found =
+    different === undefined ? 'nothing is' : different.length === 0 ? 'some of it is missing' : `it is of ${different.join(' and ')}`
+  const remedy = `run orb8 load of this version with the same settings first; to load by itself it needs ${lacks.join(', ')}`
+  throw new KernelError(`take over what is pinned below ${pins.path}`, found, remedy)
+}
+
+const programPin = (program: string): string => `program_${program}`
 
 function takeOver(pins: PinDirectory, found: About, prepare: Prepare): Installation | undefined {
   const { libc } = libbpf()
   const links = new Links(pins)
   const maps = new Map<string, Fd>()
-  const programs = new Map<string, Fd>()
+  const programs = new Map<string, Fd | undefined>()
   const close = (): void => {
     links[Symbol.dispose]()
-    for (const fd of [...maps.values(), ...programs.values()]) libc.close(fd)
+    for (const fd of [...maps.values(), ...programs.values()]) if (fd !== undefined) libc.close(fd)
   }
   const refused = new Set(found.refused.map(({ program }) => program))
-  for (const name of MAPS) take(maps, name, pins.get(pinName(name)))
-  for (const name of found.programs) if (!refused.has(name)) take(programs, name, pins.get(`program_${name}`))
-  const linked = [...programs.keys()].filter((name) => links.takeOver(name) || DIAL_HOOKS.has(name))
-  const whole = maps.size === MAPS.length && linked.length === programs.size
-  if (whole && programs.size === found.programs.length - refused.size) {
+  const running = found.programs.filter((name) => !refused.has(name))
+  for (const name of MAPS) take(maps, name, READ_MAPS.includes(name) ? pins.look(pinName(name)) : pins.get(pinName(name)))
+  for (const name of running) if (pins.has(programPin(name))) programs.set(name, pins.getIfAllowed(programPin(name)))
+  const linked = running.filter((name) => links.takeOver(name) || DIAL_HOOKS.has(name))
+  if (maps.size === MAPS.length && programs.size === running.length && linked.length === running.length) {
     prepare(maps)
     return {
       origin: 'taken over',
@@ -174,7 +192,7 @@ function reusable(pins: PinDirectory, found: About, wanted: Wanted): Map<string,
     if (maps !== undefined) return maps
   }
   const maps = pinned(pins, OTHER_MAPS)
-  if (maps !== undefined) hold(pins)
+  if (maps !== undefined) hold(pins, found.layout)
   return maps ?? new Map()
 }
 
@@ -187,58 +205,6 @@ function pinned(pins: PinDirectory, names: readonly string[]): Map<string, Fd> |
   return undefined
 }
 
-/** Keeps what a build with another layout counted and watched. Without `about` nobody takes the rest for his own. */
-function setAside(pins: PinDirectory): void {
-  pins.remove('about')
-  hold(pins)
-  pins.rename(pinName('connections'), pinName(OLD_CONNECTIONS))
-}
-
-/** Keeps flow maps of another size until they have been read. */
-function hold(pins: PinDirectory): void {
-  const groups = heldGroups(pins)
-  const group = (groups.at(-1) ?? 0) + 1
-  for (const name of INNER_MAPS) pins.rename(pinName(name), pinName(heldName(group, name)))
-}
-
-const heldName = (group: number, map: string): string => `held${group}_${map}`
-
-/** Numbers of the groups of maps that are held, in the order in which they were. */
-function heldGroups(pins: PinDirectory): readonly number[] {
-  const numbers = pins.names().map((name) => Number(/^map_held(\d+)_/.exec(name)?.[1] ?? 0))
-  return [...new Set(numbers.filter((number) => number > 0))].sort((one, other) => one - other)
-}
-
-/** What was set aside has been taken over. */
-export function tookOver(pins: PinDirectory): void {
-  pins.remove(pinName(OLD_CONNECTIONS))
-}
-
-/** A map of an earlier build or size, whose content has still to be counted. */
-export interface HeldMap {
-  readonly holds: 'flows' | 'health'
-  readonly fd: Fd
-  /** Puts another in its place. */
-  readonly replace: (fd: Fd) => void
-  /** It has been counted: it goes. */
-  readonly release: () => void
-}
-
-export function heldMaps(pins: PinDirectory): readonly HeldMap[] {
-  return heldGroups(pins).flatMap((group) =>
-    INNER_MAPS.flatMap((name): HeldMap[] => {
-      const pin = pinName(heldName(group, name))
-      const fd = pins.get(pin)
-      if (fd === undefined) return []
-      const release = (): void => {
-        pins.remove(pin)
-        libbpf().libc.close(fd)
-      }
-      return [{ holds: name.startsWith('health') ? 'health' : 'flows', fd, replace: (other) => pins.put(pin, other), release }]
-    }),
-  )
-}
-
 /** Entries of each map of the pairs. */
 function sizes(options: InstallOptions): Record<string, number> {
   const { flowEntries, overflowEntries = OVERFLOW_ENTRIES, healthSpillEntries = HEALTH_SPILL_ENTRIES } = options
@@ -249,8 +215,7 @@ function sizes(options: InstallOptions): Record<string, number> {
 
 interface Before {
   readonly existing: ReadonlyMap<string, Fd>
-  /** See OLD_CONNECTIONS. */
-  readonly old: Fd | undefined
+  readonly old: OldConnections | undefined
 }
 
 function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before, prepare: Prepare): Installation {
@@ -258,11 +223,11 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
   const settings = Buffer.alloc(SETTINGS.size)
   settings.writeBigUInt64LE(BigInt(options.sockets), SETTINGS.sockets)
   const predecessors = pins === undefined ? [] : pinnedPrograms(pins)
-  const takesOver = old !== undefined && describeOld(old, settings)
+  const takesOver = old !== undefined && describeOld(old.shape, settings)
   const object = loadObject(objectPath, {
     entries: sizes(options),
     values: { '.rodata.settings': settings },
-    existing: takesOver ? new Map([...existing, ['connections_old', old]]) : existing,
+    existing: takesOver ? new Map([...existing, ['connections_old', old.fd]]) : existing,
     without: takesOver ? [] : ['orb8_take_over'],
   })
   const links = new Links(pins)
@@ -278,12 +243,20 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
         writeAbout(pins, { ...wanted, ...(takesOver ? { build: TAKING_OVER } : {}), complete, programs: all, refused })
     }
     const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
-    if (pins !== undefined) for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd)
+    if (pins !== undefined) {
+      keepLayout(pins, LAYOUT_HASH, () => shapesInObject(objectPath, SHAPED))
+      for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd, READ_MAPS.includes(name) ? 'read' : 'write')
+    }
     prepare(maps)
     about(false, [])
     const refused = [
       ...object.refused,
-      ...attachAll({ links, programs, cgroupRoot, storage: (map) => (map === 'connections_old' ? (old as Fd) : object.fd(map)) }),
+      ...attachAll({
+        links,
+        programs,
+        cgroupRoot,
+        storage: (map) => (map === 'connections_old' ? (old as OldConnections).fd : object.fd(map)),
+      }),
     ]
     requireCounting(links, refused)
     const runs = (name: string): boolean => links.has(name) || DIAL_HOOKS.has(name)
@@ -320,7 +293,7 @@ function pinnedPrograms(pins: PinDirectory): number[] {
 
 /** And lets go what the last build had and this one has not. */
 function pinPrograms(pins: PinDirectory, running: ReadonlyMap<string, Fd>): void {
-  for (const [name, fd] of running) pins.put(`program_${name}`, fd)
+  for (const [name, fd] of running) pins.put(programPin(name), fd, 'nothing')
   for (const pin of pins.names()) {
     const [, name] = /^(?:link|program)_(.*)$/.exec(pin) ?? []
     if (name !== undefined && !running.has(name)) pins.remove(pin)
@@ -349,6 +322,7 @@ function attachAll({ links, programs, cgroupRoot, storage }: Attaching): readonl
         if (!links.replace(name, programFd(program))) links.detach(name)
       } else if (CGROUP_PROGRAMS.includes(name)) links.attachToCgroup(name, program, cgroupRoot)
       else if (map !== undefined) links.attachToMap(name, program, storage(map))
+      else if (FILE_PROGRAMS.includes(name)) links.attachIterator(name, program)
       else links.attach(name, program)
     } catch (error) {
       if (!(error instanceof KernelError)) throw error

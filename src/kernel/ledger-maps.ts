@@ -65,7 +65,7 @@ export class LedgerMaps {
   #make(name: string, bytes: number): ArrayBuffer {
     const fd = makeArray('orb8_ledger', ENTRY_BYTES, bytes / ENTRY_BYTES)
     try {
-      this.#pins.put(name, fd)
+      this.#pins.put(name, fd, 'write')
     } catch (error) {
       if (!(error instanceof KernelError) && (error as NodeJS.ErrnoException).code === undefined) throw error
     }

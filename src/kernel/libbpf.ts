@@ -37,6 +37,8 @@ const LIBBPF = {
   bpf_object__open_file: 'void *bpf_object__open_file(const char *path, const void *opts)',
   bpf_object__load: 'int bpf_object__load(void *obj)',
   bpf_object__close: 'void bpf_object__close(void *obj)',
+  bpf_object__btf: 'void *bpf_object__btf(void *obj)',
+  btf__raw_data: 'void *btf__raw_data(void *btf, _Out_ uint32_t *size)',
   bpf_object__next_program: 'void *bpf_object__next_program(void *obj, void *prog)',
   bpf_object__next_map: 'void *bpf_object__next_map(void *obj, void *map)',
   bpf_object__find_map_by_name: 'void *bpf_object__find_map_by_name(void *obj, const char *name)',
@@ -53,6 +55,8 @@ const LIBBPF = {
   bpf_link__destroy: 'int bpf_link__destroy(void *link)',
   bpf_map__name: 'const char *bpf_map__name(void *map)',
   bpf_map__fd: 'int bpf_map__fd(void *map)',
+  bpf_map__btf_key_type_id: 'uint32_t bpf_map__btf_key_type_id(void *map)',
+  bpf_map__btf_value_type_id: 'uint32_t bpf_map__btf_value_type_id(void *map)',
   bpf_map__key_size: 'uint32_t bpf_map__key_size(void *map)',
   bpf_map__value_size: 'uint32_t bpf_map__value_size(void *map)',
   bpf_map__max_entries: 'uint32_t bpf_map__max_entries(void *map)',
@@ -63,9 +67,9 @@ const LIBBPF = {
   bpf_prog_query: 'int bpf_prog_query(int target_fd, int type, uint32_t how, _Inout_ uint32_t *flags, void *ids, _Inout_ uint32_t *count)',
   bpf_obj_pin: 'int bpf_obj_pin(int fd, const char *path)',
   bpf_obj_get: 'int bpf_obj_get(const char *path)',
+  bpf_obj_get_opts: 'int bpf_obj_get_opts(const char *path, const void *opts)',
   bpf_obj_get_info_by_fd: 'int bpf_obj_get_info_by_fd(int fd, void *info, _Inout_ uint32_t *size)',
   bpf_prog_get_fd_by_id: 'int bpf_prog_get_fd_by_id(uint32_t id)',
-  bpf_btf_get_fd_by_id: 'int bpf_btf_get_fd_by_id(uint32_t id)',
   bpf_map_create: 'int bpf_map_create(int type, const char *name, uint32_t key, uint32_t value, uint32_t entries, const void *opts)',
   bpf_map__reuse_fd: 'int bpf_map__reuse_fd(void *map, int fd)',
   bpf_map_lookup_batch:
@@ -82,6 +86,7 @@ const LIBBPF = {
 const LIBC = {
   read: 'int64_t read(int fd, void *buf, size_t n)',
   close: 'int close(int fd)',
+  open: 'int open(const char *path, int flags)',
   flock: 'int flock(int fd, int operation)',
   mmap: 'void *mmap(void *at, size_t length, int protection, int flags, int fd, int64_t offset)',
 } as const

@@ -1,7 +1,6 @@
 // Maps of our own making: a text, memory that outlives the process, a copy of another map. Knows the system calls; nothing of what is kept there.
 import koffi from 'koffi'
 import { check, type Fd, kernelError, libbpf } from './libbpf.ts'
-import { mapInfo } from './maps.ts'
 
 /** include/uapi/linux/bpf.h */
 const BPF_MAP_TYPE_HASH = 1
@@ -10,8 +9,6 @@ const BPF_F_MMAPABLE = 1024
 /** struct bpf_map_create_opts of libbpf 1.1 up to map_extra, and where map_flags stand. */
 const CREATE_OPTS_BYTES = 48
 const MAP_FLAGS_AT = 28
-/** btf_fd, btf_key_type_id, btf_value_type_id. */
-const BTF_AT = 8
 const PROT_READ_WRITE = 3
 const MAP_SHARED = 1
 const MAP_FAILED = 0xffffffffffffffffn
@@ -24,19 +21,9 @@ export function makeArray(name: string, entryBytes: number, entries: number): Fd
   return check(`make map ${name}`, libbpf().bpf.bpf_map_create(BPF_MAP_TYPE_ARRAY, name, 4, entryBytes, entries, opts)) as Fd
 }
 
-/** A hash map with the keys, the values and their types of another. The caller closes the descriptor. Throws KernelError. */
-export function makeHashLike(name: string, like: Fd, entries: number): Fd {
-  const { bpf, libc } = libbpf()
-  const { keySize, valueSize, btfId, keyType, valueType } = mapInfo(like)
-  const types = check('find the types of a map', bpf.bpf_btf_get_fd_by_id(btfId))
-  try {
-    const opts = Buffer.alloc(CREATE_OPTS_BYTES)
-    opts.writeBigUInt64LE(BigInt(CREATE_OPTS_BYTES), 0)
-    for (const [at, word] of [types, keyType, valueType].entries()) opts.writeUInt32LE(word, BTF_AT + 4 * at)
-    return check(`make map ${name}`, bpf.bpf_map_create(BPF_MAP_TYPE_HASH, name, keySize, valueSize, entries, opts)) as Fd
-  } finally {
-    libc.close(types)
-  }
+/** A hash map. The caller closes the descriptor. Throws KernelError. */
+export function makeHash(name: string, keyBytes: number, valueBytes: number, entries: number): Fd {
+  return check(`make map ${name}`, libbpf().bpf.bpf_map_create(BPF_MAP_TYPE_HASH, name, keyBytes, valueBytes, entries, null)) as Fd
 }
 
 /** The whole of an array as memory. Once mapped it stays mapped: a view of unmapped memory is a crash. Throws KernelError. */

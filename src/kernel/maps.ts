@@ -86,23 +86,22 @@ const ZERO = Buffer.alloc(4)
 /** What the kernel says of a map: struct bpf_map_info of include/uapi/linux/bpf.h. */
 export interface MapInfo {
   readonly id: number
+  /** Up to 15 letters. */
+  readonly name: string
   readonly keySize: number
   readonly valueSize: number
   readonly maxEntries: number
-  /** Of its types, where it has them. */
-  readonly btfId: number
-  readonly keyType: number
-  readonly valueType: number
 }
 
 const INFO_BYTES = 88
+const NAME_AT = 24
 
 export function mapInfo(map: Fd): MapInfo {
   const info = Buffer.alloc(INFO_BYTES)
   check('ask for a map', libbpf().bpf.bpf_obj_get_info_by_fd(map, info, [INFO_BYTES]))
   const word = (at: number): number => info.readUInt32LE(at)
-  const [btfId, keyType, valueType] = [word(64), word(68), word(72)]
-  return { id: word(4), keySize: word(8), valueSize: word(12), maxEntries: word(16), btfId, keyType, valueType }
+  const name = info.toString('latin1', NAME_AT, info.indexOf(0, NAME_AT))
+  return { id: word(4), name, keySize: word(8), valueSize: word(12), maxEntries: word(16) }
 }
 
 /** The kernel's number of a program: struct bpf_prog_info of include/uapi/linux/bpf.h up to id. */
@@ -125,6 +124,11 @@ export function innerId(outer: Fd): number {
   const id = Buffer.alloc(4)
   check('ask for a flow map', libbpf().bpf.bpf_map_lookup_elem(outer, ZERO, id))
   return id.readUInt32LE()
+}
+
+export function isEmpty(map: Fd): boolean {
+  const result = libbpf().bpf.bpf_map_get_next_key(map, null, Buffer.alloc(mapInfo(map).keySize)) as number
+  return result < 0 && errnoName(result) === 'ENOENT'
 }
 
 /** All keys of a small map. */

@@ -1,6 +1,8 @@
 // Opens a BPF object file and loads what the kernel takes of it, program by program. Knows libbpf's objects; nothing of flows.
 import { fileURLToPath } from 'node:url'
+import koffi from 'koffi'
 import { KernelError } from '../errors.ts'
+import { type Shape, shapeIn } from './btf.ts'
 import { type BpfMap, type BpfObject, type BpfProgram, check, checkPointer, errnoName, type Fd, libbpf } from './libbpf.ts'
 import { remedyFor } from './requirements.ts'
 
@@ -62,6 +64,25 @@ function findMap(object: BpfObject, name: string): BpfMap {
 
 function open(path: string): BpfObject {
   return checkPointer<'bpf_object'>(`open ${path}`, libbpf().bpf.bpf_object__open_file(path, null))
+}
+
+/** Where the fields of these maps' keys and values stand, as the object file has them. Throws KernelError. */
+export function shapesInObject<Name extends string>(path: string, maps: readonly Name[]): Record<Name, { key: Shape; value: Shape }> {
+  const { bpf } = libbpf()
+  const object = open(path)
+  try {
+    const size = [0]
+    const data = checkPointer<'btf'>(`find the types of ${path}`, bpf.btf__raw_data(bpf.bpf_object__btf(object), size))
+    const raw = Buffer.from(koffi.view(data, size[0] ?? 0).slice(0))
+    const shapes = maps.map((name) => {
+      const map = findMap(object, name)
+      const [key, value] = [bpf.bpf_map__btf_key_type_id(map) as number, bpf.bpf_map__btf_value_type_id(map) as number]
+      return [name, { key: shapeIn(raw, key), value: shapeIn(raw, value) }]
+    })
+    return Object.fromEntries(shapes) as Record<Name, { key: Shape; value: Shape }>
+  } finally {
+    bpf.bpf_object__close(object)
+  }
 }
 
 function programsOf(object: BpfObject): Map<string, BpfProgram> {

@@ -1,7 +1,10 @@
 // Looks at a pin directory from outside: what is pinned and who holds it. Changes nothing and takes no lock, not for a moment.
 import { readFile, stat, statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { BPF_FS_MAGIC, ours } from './pins.ts'
+import { dirname, join } from 'node:path'
+import { KernelError } from '../errors.ts'
+import { type About, readAbout } from './about.ts'
+import { libbpf } from './libbpf.ts'
+import { BPF_FS_MAGIC, getPin, lookAtPin, ours } from './pins.ts'
 
 export interface PinSurvey {
   readonly exists: boolean
@@ -13,12 +16,35 @@ export interface PinSurvey {
   readonly holder: number | undefined
 }
 
+export interface Usable {
+  /** What is pinned, where something is and this process may use it as orb8 export does. */
+  readonly about: About | undefined
+  /** Why it may not. */
+  readonly refusal: KernelError | undefined
+}
+
+/** One that a reader reads and writes. */
+const SOME_MAP = 'map_flows'
+
 /** `path` is absolute. Throws the file system's own errors but for what does not exist. */
 export async function surveyPins(path: string, locks: string = '/proc/locks'): Promise<PinSurvey> {
   const existing = await nearest(path)
   const onBpffs = (await statfs(existing)).type === BPF_FS_MAGIC
   if (existing !== path || !onBpffs) return { exists: existing === path, onBpffs, names: [], holder: undefined }
   return { exists: true, onBpffs, names: ours(path), holder: await holderOf(path, locks) }
+}
+
+/** `path` is of a directory that exists. */
+export function usablePins(path: string): Usable {
+  try {
+    const about = readAbout({ look: (name) => lookAtPin(join(path, name)) })
+    const map = getPin(join(path, SOME_MAP))
+    if (map !== undefined) libbpf().libc.close(map)
+    return { about: map === undefined ? undefined : about, refusal: undefined }
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+    return { about: undefined, refusal: error }
+  }
 }
 
 /** The path itself, or the first directory above it that exists. */

@@ -1,8 +1,8 @@
 // Copies a hash map into one of another layout, field by field. Knows names, offsets and sizes; nothing of what fields mean.
-
-import { type Shape, shapesOf } from './btf.ts'
+import type { Shape } from './btf.ts'
+import type { MapShape } from './layout-pins.ts'
 import { type Fd, libbpf } from './libbpf.ts'
-import { makeHashLike } from './made-maps.ts'
+import { makeHash } from './made-maps.ts'
 import { MapDrain, mapInfo, putEntry } from './maps.ts'
 
 interface Copy {
@@ -11,16 +11,24 @@ interface Copy {
   readonly size: number
 }
 
-/**
- * Hands a copy of `map` in the layout of `like` to `use`: a field that `map` lacks is zero, as is `blank`, one that `like` lacks is left
- * out.
- */
-export async function withLayout(map: Fd, like: Fd, blank: string, use: (copy: Fd) => void): Promise<void> {
-  const [from, to] = [shapesOf(map), shapesOf(like)]
+export interface Relayout {
+  readonly map: Fd
+  readonly from: MapShape
+  readonly to: MapShape
+  /** A map in the layout that is wanted. */
+  readonly like: Fd
+  /** A field of the key that is to be zero. */
+  readonly blank: string
+  /** Of the copy, as the kernel keeps it. */
+  readonly name: string
+}
+
+/** Hands a copy of `map` in the layout of `like` to `use`: a field that `map` lacks is zero, one that `like` lacks is left out. */
+export async function withLayout({ map, from, to, like, blank, name }: Relayout, use: (copy: Fd) => void): Promise<void> {
   const [source, target] = [mapInfo(map), mapInfo(like)]
   const keys = copies(from.key, new Map([...to.key].filter(([name]) => name !== blank)))
   const values = copies(from.value, to.value)
-  const copy = makeHashLike('orb8_held', like, source.maxEntries)
+  const copy = makeHash(name, target.keySize, target.valueSize, source.maxEntries)
   try {
     for await (const batch of new MapDrain(source.keySize, source.valueSize).read(map)) {
       for (let i = 0; i < batch.count; i++) {

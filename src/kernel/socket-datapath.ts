@@ -2,19 +2,21 @@
 import { KernelError } from '../errors.ts'
 import { Control } from './control.ts'
 import { type DialNews, DialObservers } from './dial-observers.ts'
-import { type HeldMap, heldMaps, type Installation, type InstallOptions, install, type Origin, tookOver } from './installation.ts'
+import { type Installation, type InstallOptions, install, type Origin } from './installation.ts'
 import { runIterator } from './iterator.ts'
+import { SHAPED, type Shapes } from './layout-pins.ts'
 import { CONTROL, FLOW_COUNTS, FLOW_KEY, HEALTH, PREFIX, PREFIX_RULE, TOTALS } from './layouts.ts'
-import { check, type Fd } from './libbpf.ts'
-import { clearMap, isGone, type MapBatch, MapDrain, mapInfo, readValue } from './maps.ts'
-import type { Refusal } from './object.ts'
+import { check, type Fd, libbpf } from './libbpf.ts'
+import { clearMap, type MapBatch, MapDrain, mapInfo, readValue } from './maps.ts'
+import { type Refusal, SOCKET_OBJECT, shapesInObject } from './object.ts'
 import { Pair } from './pair.ts'
 import type { PinDirectory } from './pins.ts'
+import { untilGone } from './predecessors.ts'
 import { type PrefixRule, PrefixTrie } from './prefix-trie.ts'
 import { withLayout } from './relayout.ts'
+import { COPIED_HERE, type HeldMap, heldMaps, tookOver } from './set-aside.ts'
 
 const ENOENT = -2
-const GONE_MS = 3000
 const LISTENER_BYTES = 8
 /** struct htab_elem beside key and value, and a bucket. */
 const HASH_ENTRY_BYTES = 64
@@ -58,7 +60,7 @@ export interface HeldFlows {
   readonly holds: 'flows' | 'health'
   read(): AsyncGenerator<MapBatch>
   /** It has been counted: it goes. */
-  release(): void
+  release(): Promise<void> | void
 }
 
 export class SocketDatapath implements AsyncDisposable {
@@ -105,8 +107,8 @@ export class SocketDatapath implements AsyncDisposable {
     try {
       await untilGone(installation.predecessors)
       const { takesOver } = installation
+      if (options.pins?.writable) await takeOver(installation, options.pins)
       if (takesOver) {
-        await takeOver(installation, options.pins as PinDirectory)
         installation[Symbol.dispose]()
         installation = put()
         await untilGone(installation.predecessors)
@@ -134,10 +136,15 @@ export class SocketDatapath implements AsyncDisposable {
     return programs
   }
 
-  /** Descriptors of the programs that run and of all maps, by name. */
+  /** Descriptors of all maps, and of the programs that run where this process may have them, by name. */
   descriptors(): { readonly programs: ReadonlyMap<string, Fd>; readonly maps: ReadonlyMap<string, Fd> } {
     const { programs, maps } = this.#installation
-    return { programs, maps }
+    return { programs: new Map([...programs].filter((program): program is [string, Fd] => program[1] !== undefined)), maps }
+  }
+
+  /** Does counting go on where the pins are removed? Not where the links are their owner's alone. */
+  get outlivesPins(): boolean {
+    return this.#installation.links.held
   }
 
   /** Of this very set of socket storages: where it differs, all counting began anew. */
@@ -200,7 +207,7 @@ export class SocketDatapath implements AsyncDisposable {
     if (!links.has('orb8_tcp_state')) return // nobody would end what is taken up
     this.#control.adopt()
     for (const name of ['orb8_find_listeners', 'orb8_adopt_files']) {
-      if (links.has(name)) await runIterator(name, links.fd(name))
+      if (links.has(name)) await runIterator(name, links.iterator(name))
     }
     clearMap(this.#map('listeners'), LISTENER_BYTES)
   }
@@ -216,7 +223,7 @@ export class SocketDatapath implements AsyncDisposable {
   /** Folds what is new at every watched socket into the flow map. */
   async walk(): Promise<void> {
     const { links } = this.#installation
-    if (links.has('orb8_walk')) await runIterator('orb8_walk', links.fd('orb8_walk'))
+    if (links.has('orb8_walk')) await runIterator('orb8_walk', links.iterator('orb8_walk'))
   }
 
   totals(): Totals {
@@ -258,24 +265,24 @@ async function* readHeld({ fd }: HeldMap): AsyncGenerator<MapBatch> {
   yield* new MapDrain(keySize, valueSize).read(fd)
 }
 
-/** Until no program still fills the maps of its predecessors; longer than the kernel takes under load is not waited. */
-async function untilGone(programs: readonly number[]): Promise<void> {
-  const end = performance.now() + GONE_MS
-  while (programs.some((program) => isGone(program) === false) && performance.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
-
 /** From programs of another layout, which are gone by now: what they watched, and what they counted. */
-async function takeOver({ links, maps }: Installation, pins: PinDirectory): Promise<void> {
-  await runIterator('orb8_take_over', links.fd('orb8_take_over'))
-  links.detach('orb8_take_over')
+async function takeOver({ links, maps, takesOver }: Installation, pins: PinDirectory): Promise<void> {
+  if (takesOver) {
+    await runIterator('orb8_take_over', links.iterator('orb8_take_over'))
+    links.detach('orb8_take_over')
+  }
   for (const held of heldMaps(pins)) {
-    const like = maps.get(held.holds === 'flows' ? 'flows_a' : 'health_a') as Fd
-    // Of an epoch that is over once the numbers begin.
-    await withLayout(held.fd, like, 'epoch', held.replace)
+    if (held.layout !== undefined) await translate(held, held.layout, maps)
+    libbpf().libc.close(held.fd)
   }
   tookOver(pins)
+}
+
+async function translate({ fd, holds, replace }: HeldMap, from: Shapes, maps: ReadonlyMap<string, Fd>): Promise<void> {
+  const map = `${holds}_a` as const
+  const to = shapesInObject(SOCKET_OBJECT, SHAPED)[map]
+  // Of an epoch that is over once the numbers begin.
+  await withLayout({ map: fd, from: from[map], to, like: maps.get(map) as Fd, blank: 'epoch', name: COPIED_HERE }, replace)
 }
 
 interface Prepared {

@@ -1,7 +1,6 @@
 // What a new build must know of the socket storage of the build that it replaces. Knows fields by name; nothing of when it happens.
-import { type Shape, shapesOf } from './btf.ts'
+import type { Shape } from './btf.ts'
 import { OLD_CONNECTION, SETTINGS } from './layouts.ts'
-import type { Fd } from './libbpf.ts'
 
 const ABSENT = 0xffffffff
 
@@ -26,9 +25,8 @@ const WELCOME = [
   ['connectUs', 'connect_us', 4],
 ] as const
 
-/** Writes where the fields of `connections` stand into `settings`. False where it lacks one that nothing can go on without. */
-export function describeOld(connections: Fd, settings: Buffer): boolean {
-  const { value } = shapesOf(connections)
+/** Writes where the fields of that storage stand into `settings`. False where it lacks one that nothing can go on without. */
+export function describeOld(value: Shape, settings: Buffer): boolean {
   const at = SETTINGS.old
   if (NEEDED.some(([, name, size]) => offsetOf(value, name, size) === ABSENT)) return false
   for (const [field, name, size] of [...NEEDED, ...WELCOME]) {

@@ -6,6 +6,7 @@ import { DIAL_HOOKS } from '../../src/kernel/dial-observers.ts'
 import { startBalancer } from '../harness/balancer.ts'
 import type { Cgroup } from '../harness/cgroups.ts'
 import { run } from '../harness/child.ts'
+import { loader, reader } from '../harness/confined.ts'
 import { type Exporter, type ExporterOptions, runCommand } from '../harness/exporter.ts'
 import { type Scrape, sum } from '../harness/exposition.ts'
 import { flowsOf, type Row } from '../harness/flows.ts'
@@ -16,6 +17,7 @@ import { exchange } from '../harness/streams.ts'
 
 const SERVICE = '10.96.77.10'
 const [BACKEND] = HOSTS.server
+const GROUP = 54_321
 const NETWORKS = ['--cidrs', 'services=10.96.0.0/12,pods=10.11.0.0/16']
 
 interface Node extends Pods {
@@ -127,28 +129,47 @@ t.test(
   }),
 )
 
-t.test(
-  'orb8 load attaches them, for an exporter that may not',
-  onSite(async (t, site) => {
-    const node = makeNode(site)
-    const { pins } = site.bpffs()
-    const options = { args: ['--pin-path', pins, '--cgroup-root', node.root.directory, ...NETWORKS] }
-    t.equal((await runCommand(site.undo, 'load', options)).code, 0)
-    t.same(running(node), [2, 2, 2, 2])
-    const links = linksAt(node.above)
-    const exporter = await node.exporter({
-      args: ['--pin-path', pins],
-      wrapper: ['setpriv', '--bounding-set=-net_admin,-sys_admin', '--inh-caps=-net_admin,-sys_admin'],
-    })
-    await open(node)
-    await dial(node)
-    t.same(linksAt(node.above), links)
-    const wanted = tcpRow(10, 0, 2, 1)
-    t.same(await exporter.settled(wanted, (scrape) => node.rows(scrape, 'client')), wanted)
-    t.equal(sum(await exporter.scrape(), 'orb8_bpf_program_loaded', { program: 'orb8_connect4' }), 1)
-    t.notMatch(exporter.log.join(), /EPERM/)
-  }),
-)
+for (const [what, wrapper] of [
+  ['without CAP_NET_ADMIN', ['setpriv', '--bounding-set=-net_admin,-sys_admin', '--inh-caps=-net_admin,-sys_admin']],
+  ['without any capability, in the group of the pins', reader(GROUP)],
+] as const) {
+  t.test(
+    `orb8 load attaches them, for an exporter ${what}: it leaves them so, and says once that it may not ask`,
+    onSite(async (t, site) => {
+      const node = makeNode(site)
+      const { pins } = site.bpffs()
+      const args = ['--pin-path', pins, '--pin-group', `${GROUP}`]
+      const options = { args: [...args, '--cgroup-root', node.root.directory, ...NETWORKS], wrapper: loader(GROUP) }
+      t.equal((await runCommand(site.undo, 'load', options)).code, 0)
+      t.same(running(node), [2, 2, 2, 2])
+      const links = linksAt(node.above)
+      const exporter = await node.exporter({ args, wrapper })
+      await open(node)
+      await dial(node)
+      await node.server.each('socket u 4 udp', `bind u ${BACKEND} 8080`)
+      await node.client.each('socket u 4 udp', `sendto u ${SERVICE} 80 50 2`)
+      await node.server.say('recv u 2')
+      t.same(linksAt(node.above), links)
+      const wanted: Rows = {
+        ...tcpRow(10, 0, 2, 1),
+        'client udp 80 external services': { sent: 100, received: 0, sentPackets: 2, receivedPackets: 0 },
+      }
+      t.same(await exporter.settled(wanted, (scrape) => node.rows(scrape, 'client')), wanted)
+      const { samples } = await exporter.scrape()
+      const observers = samples.filter(({ name, labels }) => name === 'orb8_bpf_program_loaded' && DIAL_HOOKS.has(labels.program ?? ''))
+      t.same(
+        observers.map(({ value }) => value),
+        [1, 1, 1, 1],
+      )
+      const told = exporter.log.map((line) => JSON.parse(line) as { msg: string; level: unknown; programs?: string[] })
+      t.same(
+        told.filter(({ msg }) => /may not ask who rewrites/.test(msg)).map(({ programs }) => programs),
+        [[...DIAL_HOOKS.keys()]],
+      )
+      t.notMatch(exporter.log.join(), /EPERM|EACCES/)
+    }),
+  )
+}
 
 const SAME_LAYOUT: readonly Change[] = [{ file: 'socket.bpf.c', from: '#define BREATHE 16384', to: '#define BREATHE 8192' }]
 const OTHER_LAYOUT: readonly Change[] = [

@@ -1,6 +1,7 @@
 // Another version takes the place of one that counts, there and back: nothing is counted by both, nothing by none.
 import { readdirSync } from 'node:fs'
 import t from 'tap'
+import { loader, reader } from '../harness/confined.ts'
 import { type Exporter, type ExporterOptions, runCommand } from '../harness/exporter.ts'
 import { type Scrape, sum } from '../harness/exposition.ts'
 import { type Change, otherBuild } from '../harness/other-build.ts'
@@ -34,13 +35,25 @@ const NOTHING: Sums = { opened: 0, closed: 0, sent: 0, received: 0 }
 interface Version {
   readonly name: string
   readonly options: ExporterOptions
+  /** orb8 load with three capabilities, then orb8 export with none. */
+  readonly halves?: boolean
 }
+
+const GROUP = 54_321
+/** A reader that may not remove what was held empties it; the next load removes it. */
+const EMPTIED = /_held\d+_/
 
 /**
  * One version after the other under traffic, each killed after a scrape. `startsAnew`: whether the numbers of each begin at 0. Every byte
  * and connection must be in what they said last, added up.
  */
-async function succession(t: Parameters<Parameters<typeof onSite>[0]>[0], site: Site, versions: readonly Version[], startsAnew: boolean) {
+async function succession(
+  t: Parameters<Parameters<typeof onSite>[0]>[0],
+  site: Site,
+  versions: readonly Version[],
+  startsAnew: boolean,
+  { leaves = /^$/ } = {},
+) {
   const { pins } = site.bpffs()
   const cgroups = { server: site.cgroup('server'), client: site.cgroup('client'), keeper: site.cgroup('keeper'), kept: site.cgroup('kept') }
   const served = site.bulk({ cgroup: cgroups.server }, 'serve', { address: '127.0.0.1', port: '0,0,0', threads: 2, limit: 300 })
@@ -51,9 +64,14 @@ async function succession(t: Parameters<Parameters<typeof onSite>[0]>[0], site: 
   let talked = 0
   let last: Exporter | undefined
   const args = ['--pin-path', pins, '--collect-interval', '1h']
-  for (const [index, { name, options }] of versions.entries()) {
+  for (const [index, { name, options, halves = false }] of versions.entries()) {
     const dialled = index === 0 ? undefined : traffic()
-    last = await site.exporter({ ...options, args: [...args, ...(options.args ?? [])] })
+    const settings = [...args, ...(options.args ?? []), ...(halves ? ['--pin-group', `${GROUP}`] : [])]
+    if (halves) {
+      const { code, stderr } = await runCommand(site.undo, 'load', { ...options, args: settings, wrapper: loader(GROUP) })
+      t.equal(code, 0, `${name}: ${stderr.join(' ')}`)
+    }
+    last = await site.exporter({ ...options, args: settings, ...(halves ? { wrapper: reader(GROUP) } : {}) })
     if (index === 0) {
       await connect(keeper, kept)
     }
@@ -97,10 +115,12 @@ async function succession(t: Parameters<Parameters<typeof onSite>[0]>[0], site: 
   const active = (workload: string): number => (scrape === undefined ? -1 : sum(scrape, 'orb8_active_flows', { workload }))
   t.same([active(cgroups.server.workload), active(cgroups.client.workload), active(cgroups.keeper.workload)], [0, 0, 1], 'open now')
   t.same(
-    readdirSync(pins).filter((name) => /held|old|coming|take_over/.test(name)),
+    readdirSync(pins).filter((name) => /held|old|coming|take_over/.test(name) && !leaves.test(name)),
     [],
     'nothing of the older version is left',
   )
+  const groups = readdirSync(pins).flatMap((name) => /_held(\d+)_/.exec(name)?.[1] ?? [])
+  t.ok(new Set(groups).size <= 1, 'and of the one before it nothing either')
   return last as Exporter
 
   function traffic(): Promise<Figures> {
@@ -157,6 +177,32 @@ for (const [what, first, then] of [
     }),
   )
 }
+
+t.test(
+  'another layout, there and back, loaded with three capabilities and read with none: the same',
+  onSite(async (t, site) => {
+    const program = otherBuild(site.undo, OLDER)
+    const versions = [
+      { name: 'older', options: { program }, halves: true },
+      { name: 'this', options: {}, halves: true },
+      { name: 'older again', options: { program }, halves: true },
+    ]
+    const last = await succession(t, site, versions, true, { leaves: EMPTIED })
+    t.match(last.log.join('\n'), /every counter starts at 0/)
+  }),
+)
+
+t.test(
+  'another size, loaded with three capabilities and read with none: what was held goes with the next load',
+  onSite(async (t, site) => {
+    const versions = ['4096', '8192', '16384'].map((entries) => ({
+      name: entries,
+      options: { args: ['--flow-entries', entries] },
+      halves: true,
+    }))
+    await succession(t, site, versions, true, { leaves: EMPTIED })
+  }),
+)
 
 t.test(
   'orb8 load puts another layout in place for an exporter that comes later',

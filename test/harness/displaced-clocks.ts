@@ -1,5 +1,5 @@
 // Moves the clocks of an exporter while it runs. Knows the file that it reads; never the machine's own clocks.
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Undo } from './undo.ts'
@@ -16,6 +16,7 @@ export class DisplacedClocks {
 
   constructor(undo: Undo) {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-clocks-'))
+    chmodSync(folder, 0o755) // also for an exporter that is not root
     this.#path = join(folder, 'clocks')
     const remove = (): void => rmSync(folder, { recursive: true })
     undo.add({ gently: remove, atOnce: remove })

@@ -56,6 +56,17 @@ export async function runCommand(undo: Undo, word: string, options: ExporterOpti
   return { ...(await child.end()), stderr: child.stderr }
 }
 
+/** Any command line, to its end, without settings from this process' environment. */
+export async function runProgram(
+  undo: Undo,
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended & { stderr: readonly string[] }> {
+  const [command = '', ...args] = words
+  const child = new Child(undo, command, args, environment(env))
+  return { ...(await child.end()), stderr: child.stderr }
+}
+
 /** One that is told to end so soon after its start. */
 export async function endSoon(undo: Undo, delayMs: number): Promise<Ended> {
   const child = start(undo, { args: ['--listen', '127.0.0.1:0'] })

@@ -1,6 +1,5 @@
 // A build of this exporter whose kernel side has another layout: the sources copied, changed and compiled, as an older version would be.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './child.ts'
 import type { Undo } from './undo.ts'
@@ -16,13 +15,15 @@ export interface Change {
 
 /** The program to run, in place of the built command. Throws where a change changes nothing. */
 export function otherBuild(undo: Undo, changes: readonly Change[]): string {
-  const directory = mkdtempSync(join(tmpdir(), 'orb8-test-build-'))
+  mkdirSync(join(ROOT, 'dist', 'test'), { recursive: true })
+  const directory = mkdtempSync(join(ROOT, 'dist', 'test', 'build-'))
+  chmodSync(directory, 0o755) // also for one that runs it without being root
   const remove = (): void => rmSync(directory, { recursive: true, force: true })
   undo.add({ gently: remove, atOnce: remove })
   for (const name of ['src', 'bpf', 'scripts', 'package.json', 'package-lock.json']) {
     cpSync(join(ROOT, name), join(directory, name), { recursive: true })
   }
-  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  symlinkSync(join('..', '..', '..', 'node_modules'), join(directory, 'node_modules'))
   mkdirSync(join(directory, 'dist'))
   for (const { file, from, to } of changes) {
     const path = join(directory, 'bpf', file)

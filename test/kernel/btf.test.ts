@@ -1,13 +1,11 @@
 import t from 'tap'
-import { shapesOf } from '../../src/kernel/btf.ts'
 import { FLOW_COUNTS, FLOW_KEY } from '../../src/kernel/layouts.ts'
-import { loadObject, SOCKET_OBJECT } from '../../src/kernel/object.ts'
+import { SOCKET_OBJECT, shapesInObject } from '../../src/kernel/object.ts'
 
 const camel = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 
-t.test('the fields of a loaded map stand where the compiler put them', async (t) => {
-  using object = loadObject(SOCKET_OBJECT, { entries: {}, values: {} })
-  const { key, value } = shapesOf(object.fd('flows_a'))
+t.test('the fields of a map stand where the compiler put them', async (t) => {
+  const { key, value } = shapesInObject(SOCKET_OBJECT, ['flows_a']).flows_a
   for (const [shape, layout] of [
     [key, FLOW_KEY],
     [value, FLOW_COUNTS],
@@ -21,8 +19,7 @@ t.test('the fields of a loaded map stand where the compiler put them', async (t)
 })
 
 t.test('a struct inside another is told with the fields of both', async (t) => {
-  using object = loadObject(SOCKET_OBJECT, { entries: {}, values: {} })
-  const { value } = shapesOf(object.fd('connections'))
+  const { value } = shapesInObject(SOCKET_OBJECT, ['connections']).connections
   t.same(value.get('lock'), { offset: 0, size: 4 })
   t.equal(value.get('key')?.size, FLOW_KEY.size)
   t.equal((value.get('key.port')?.offset ?? 0) - (value.get('key')?.offset ?? 0), FLOW_KEY.port)

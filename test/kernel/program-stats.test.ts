@@ -32,7 +32,7 @@ async function run(object: LoadedObject): Promise<void> {
   const program = object.programs().get(PROGRAM)
   if (program === undefined) throw new Error(`the kernel refused ${PROGRAM}`)
   links.attach(PROGRAM, program)
-  await runIterator(PROGRAM, links.fd(PROGRAM))
+  await runIterator(PROGRAM, links.iterator(PROGRAM))
 }
 
 /** What the kernel shows of the program in another place. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isKernelSupported, missingCapabilities, missingRequirements } from '../../src/kernel/requirements.ts'
+import { isKernelSupported, missingCapabilities, missingRequirements, remedyForPins } from '../../src/kernel/requirements.ts'
 
 const status = (effective: bigint): string =>
   `Name:\tnode\nCapInh:\t0000000000000000\nCapEff:\t${effective.toString(16).padStart(16, '0')}\n`
@@ -24,4 +24,15 @@ t.test('the kernel floor is 5.15', async (t) => {
 t.test('a kernel without BTF is told with the path that was looked at', async (t) => {
   t.match(missingRequirements('/nowhere/vmlinux').join(), '/nowhere/vmlinux')
   t.same(missingRequirements(), [], 'this machine has everything: the tests run as root')
+})
+
+t.test('why bpf() refuses what is pinned: an old kernel, a seccomp profile or another module', async (t) => {
+  const told = (version: string, effective: bigint, bounding: bigint, seccomp: number): string =>
+    remedyForPins('EPERM', { version, status: `${status(effective)}CapBnd:\t${bounding.toString(16)}\nSeccomp:\t${seccomp}\n` })
+  t.match(told('5.18.19', 0n, BPF, 2), /^needs CAP_BPF in force on Linux before 5\.19 \(this is 5\.18\.19\)$/)
+  t.match(told('5.15.0', BPF, BPF, 2), /^a seccomp profile denies bpf\(\)$/)
+  t.match(told('5.19.0', 0n, BPF, 2), /^a seccomp profile denies bpf\(\)$/)
+  t.match(told('6.1.0', 0n, 0n, 2), /^a seccomp profile .*CAP_BPF is in the bounding set \(drop ALL, add BPF\)$/)
+  t.equal(told('6.1.0', 0n, 0n, 0), 'a security module denies bpf()')
+  t.equal(remedyForPins('ENOMEM', { version: '6.1.0', status: '' }), '')
 })

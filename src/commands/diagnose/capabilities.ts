@@ -1,27 +1,43 @@
 // Does this process hold the capabilities that loading and attaching needs, where they count?
 import { readFile, readlink } from 'node:fs/promises'
 import type { Check, Finding } from './check.ts'
+import type { Pinned } from './pinned.ts'
 
 // Bits of linux/capability.h.
 const SYS_ADMIN = 21n
 const NEEDED = [
-  ['CAP_BPF', 39n, 'maps and programs'],
-  ['CAP_PERFMON', 38n, 'tracepoints and iterators'],
-  ['CAP_NET_ADMIN', 12n, 'the cgroup datagram filter'],
+  ['CAP_BPF', 39n, 'maps and every program'],
+  ['CAP_PERFMON', 38n, 'TCP and datagrams: tracepoints, iterators, and all that reads a socket'],
+  ['CAP_NET_ADMIN', 12n, 'datagrams: whatever is attached to the cgroups'],
 ] as const
 
 /** PROC_USER_INIT_INO of the kernel: capabilities of any other user namespace are worth nothing to bpf(2). */
 const FIRST_USER_NAMESPACE = 'user:[4026531837]'
 
-export function capabilities(status: string = '/proc/self/status', userNamespace: string = '/proc/self/ns/user'): Check {
+export interface CapabilitiesOptions {
+  readonly status?: string
+  readonly userNamespace?: string
+  /** What is pinned for this process takes none. */
+  readonly pinned?: Pinned
+}
+
+export function capabilities(options: CapabilitiesOptions = {}): Check {
+  const { status = '/proc/self/status', userNamespace = '/proc/self/ns/user', pinned } = options
   return {
     name: 'capabilities',
     run: async () => {
       const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(await readFile(status, 'utf8'))?.[1] ?? '0'}`)
       const away = (await readlink(userNamespace)) !== FIRST_USER_NAMESPACE
-      return NEEDED.map(([name, bit, purpose]) => finding(name, effective, bit, purpose, away))
+      const findings = NEEDED.map(([name, bit, purpose]) => finding(name, effective, bit, purpose, away))
+      return (await pinned?.()) === undefined ? findings : findings.map(spared)
     },
   }
+}
+
+/** Without it nothing new is loaded, but what is pinned goes on. */
+function spared(found: Finding): Finding {
+  if (found.status === 'ok') return found
+  return { ...found, status: 'ok', found: `${found.found}, nor needed with what is pinned`, remedy: '' }
 }
 
 function finding(name: string, effective: bigint, bit: bigint, purpose: string, away: boolean): Finding {

@@ -33,7 +33,7 @@ for (const { name, held, namespace, expected } of CASES) {
     const effective = held.toString(16).padStart(16, '0')
     const dir = t.testdir({ status: `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\nCapBnd:\t000001ffffffffff\n` })
     symlinkSync(namespace, join(dir, 'user'))
-    const findings = await capabilities(join(dir, 'status'), join(dir, 'user')).run()
+    const findings = await capabilities({ status: join(dir, 'status'), userNamespace: join(dir, 'user') }).run()
     t.strictSame(
       findings.map(({ check }) => check),
       ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN'],
@@ -45,3 +45,15 @@ for (const { name, held, namespace, expected } of CASES) {
     for (const { status, remedy } of findings) t.equal(remedy === '', status === 'ok')
   })
 }
+
+t.test('with what is pinned for it a process needs none', async (t) => {
+  const dir = t.testdir({ status: 'CapEff:\t0000000000000000\n' })
+  symlinkSync(FIRST, join(dir, 'user'))
+  const options = { status: join(dir, 'status'), userNamespace: join(dir, 'user') }
+  const spared = await capabilities({ ...options, pinned: async () => ({ programs: ['a'], refused: [] }) }).run()
+  for (const { status, found, remedy } of spared) t.same([status, found, remedy], ['ok', 'not held, nor needed with what is pinned', ''])
+  for (const { status, remedy } of await capabilities({ ...options, pinned: async () => undefined }).run()) {
+    t.equal(status, 'fail')
+    t.match(remedy, /^for .*: run as root, or add/)
+  }
+})

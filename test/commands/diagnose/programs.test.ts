@@ -22,8 +22,20 @@ t.test('each program is a finding of its own', async (t) => {
     { program: 'a', ok: true, reason: '', remedy: '' },
     { program: 'b', ok: false, reason: 'EINVAL: unknown func', remedy: 'a newer kernel' },
   ]
-  t.strictSame(await programs(probe).run(), [
+  t.strictSame(await programs({ probe }).run(), [
     { check: 'program a', status: 'ok', found: 'loads', remedy: '' },
     { check: 'program b', status: 'fail', found: 'EINVAL: unknown func', remedy: 'a newer kernel' },
   ])
+})
+
+t.test('who may not load is told how the loading of what is pinned for him went', async (t) => {
+  const probe = async () => [{ program: 'a', ok: false, reason: 'EPERM', remedy: 'needs CAP_BPF' }]
+  const about = { programs: ['a', 'b'], refused: [{ program: 'b', reason: 'attach: EPERM', remedy: 'needs CAP_NET_ADMIN' }] }
+  const pinned = async () => about
+  t.strictSame(await programs({ probe, pinned, mayLoad: () => false }).run(), [
+    { check: 'program a', status: 'ok', found: 'pinned, and runs', remedy: '' },
+    { check: 'program b', status: 'fail', found: 'attach: EPERM', remedy: 'needs CAP_NET_ADMIN' },
+  ])
+  t.match(await programs({ probe, pinned, mayLoad: () => true }).run(), [{ check: 'program a', found: 'EPERM' }])
+  t.match(await programs({ probe, pinned: async () => undefined, mayLoad: () => false }).run(), [{ check: 'program a', found: 'EPERM' }])
 })
