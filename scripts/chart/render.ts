@@ -8,7 +8,9 @@ export const CHART = join(import.meta.dirname, '..', '..', 'helm', 'orb8')
 export const NAMESPACE = 'orb8'
 
 export interface RenderOptions {
+  /** Files, or `-` for `input`. */
   readonly values?: readonly string[]
+  readonly input?: string
   /** As for --set. */
   readonly set?: readonly string[]
   readonly namespace?: string
@@ -17,14 +19,14 @@ export interface RenderOptions {
 }
 
 /** What `helm template` prints. Throws with helm's own words where the values are wrong. */
-export function template({ values = [], set = [], namespace = NAMESPACE, release = 'orb8', kubeVersion }: RenderOptions = {}): string {
+export function template({ values = [], input = '', set = [], namespace = NAMESPACE, release = 'orb8', kubeVersion }: RenderOptions = {}): string {
   const args = [
     ...['template', release, CHART, '--namespace', namespace],
     ...values.flatMap((file) => ['--values', file]),
     ...set.flatMap((pair) => ['--set', pair]),
     ...(kubeVersion === undefined ? [] : ['--kube-version', kubeVersion]),
   ]
-  return execFileSync(kubernetesTools().helm, args, { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] })
+  return execFileSync(kubernetesTools().helm, args, { encoding: 'utf8', maxBuffer: 1 << 26, stdio: 'pipe', input })
 }
 
 /** Without what only Helm needs, under comments of its own. */
