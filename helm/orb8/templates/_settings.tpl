@@ -1,6 +1,11 @@
+{{- /* on and off without quotes are true and false to Helm's YAML. */ -}}
+{{- define "orb8.word" -}}
+{{- if kindIs "bool" . }}{{ ternary "on" "off" . }}{{ else }}{{ . }}{{ end -}}
+{{- end -}}
+
 {{- /* Does the exporter ask the API server? */ -}}
 {{- define "orb8.asksCluster" -}}
-{{- if ne .Values.settings.kubernetes "off" }}true{{ end -}}
+{{- if ne (include "orb8.word" .Values.settings.kubernetes) "off" }}true{{ end -}}
 {{- end -}}
 
 {{- /* uid 0: where a setting asks for it, for what only root may read, and where the exporter itself loads. */ -}}
@@ -11,8 +16,8 @@
 {{- define "orb8.dcgmUrl" -}}
 {{- with .Values.gpu.dcgm -}}
 {{- if .url }}{{ .url }}
-{{- else if eq .mode "node" }}http://$(HOST_IP):{{ .port }}/metrics
-{{- else if eq .mode "sidecar" }}http://localhost:{{ .port }}/metrics
+{{- else if eq (include "orb8.word" .mode) "node" }}http://$(HOST_IP):{{ .port }}/metrics
+{{- else if eq (include "orb8.word" .mode) "sidecar" }}http://localhost:{{ .port }}/metrics
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -76,9 +81,9 @@
 {{- include "orb8.env" (list "ORB8_SERIES_IDLE" .seriesIdle) }}
 {{- include "orb8.env" (list "ORB8_COLLECT_INTERVAL" .collectInterval) }}
 - name: ORB8_KUBERNETES
-  value: {{ .kubernetes | quote }}
+  value: {{ include "orb8.word" .kubernetes | quote }}
 - name: ORB8_PEERS
-  value: {{ .peers | quote }}
+  value: {{ include "orb8.word" .peers | quote }}
 {{- if .peerNodes }}
 - name: ORB8_PEER_NODES
   value: "true"
