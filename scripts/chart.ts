@@ -13,7 +13,9 @@ const ROOT = join(import.meta.dirname, '..')
 const [word, directory] = process.argv.slice(2)
 
 function differing(files: Files): readonly string[] {
-  return [...files].filter(([path, text]) => !existsSync(join(ROOT, path)) || readFileSync(join(ROOT, path), 'utf8') !== text).map(([path]) => path)
+  return [...files]
+    .filter(([path, text]) => !existsSync(join(ROOT, path)) || readFileSync(join(ROOT, path), 'utf8') !== text)
+    .map(([path]) => path)
 }
 
 function write(files: Files): void {

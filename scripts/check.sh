@@ -30,6 +30,7 @@ check 'format of C' clang_format
 check 'objects' bash scripts/build.sh bpf
 check 'layouts' node scripts/layouts.ts --check
 check "README's tables" node scripts/readme.ts --check
+check 'chart' node scripts/chart.ts --check
 if command -v shellcheck >/dev/null; then check 'shell' shellcheck -x scripts/*.sh .ci/run; fi
 
 if ((${#failed[@]})); then

@@ -19,7 +19,14 @@ export interface RenderOptions {
 }
 
 /** What `helm template` prints. Throws with helm's own words where the values are wrong. */
-export function template({ values = [], input = '', set = [], namespace = NAMESPACE, release = 'orb8', kubeVersion }: RenderOptions = {}): string {
+export function template({
+  values = [],
+  input = '',
+  set = [],
+  namespace = NAMESPACE,
+  release = 'orb8',
+  kubeVersion,
+}: RenderOptions = {}): string {
   const args = [
     ...['template', release, CHART, '--namespace', namespace],
     ...values.flatMap((file) => ['--values', file]),

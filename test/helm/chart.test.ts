@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t from 'tap'
 import { parse as parseYaml } from 'yaml'
-import { CHART, template } from '../../scripts/chart/render.ts'
+import { CHART } from '../../scripts/chart/render.ts'
 import { kubernetesTools } from '../../scripts/kubernetes-tools.ts'
 import {
   CI_FILES,
@@ -18,6 +18,7 @@ import {
   podOf,
   render,
   renderFile,
+  renderOnce,
 } from './rendering.ts'
 
 const helm = (...args: string[]): string => execFileSync(kubernetesTools().helm, args, { encoding: 'utf8', stdio: 'pipe' })
@@ -57,7 +58,7 @@ t.test('by default it makes the DaemonSet and what that needs', { skip: NO_HELM 
 
 t.test('whatever the values, mounts have volumes, variables are named once, probes find their port', { skip: NO_HELM }, (t) => {
   for (const file of CI_FILES) {
-    const manifests = parse(template({ values: [file] }))
+    const manifests = renderOnce(file)
     const volumes: readonly string[] = podOf(manifests).volumes.map(({ name }: { name: string }) => name)
     const mounted = containers(manifests).flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name))
     t.same(new Set(mounted), new Set(volumes), `${basename(file)}: volumes`)
@@ -123,7 +124,11 @@ t.test('the API server allows exactly what is asked of it', { skip: NO_HELM }, (
 })
 
 t.test('the Service is headless and also names pods that are not ready', { skip: NO_HELM }, (t) => {
-  t.match(ofKind(renderFile('default'), 'Service').spec, { clusterIP: 'None', publishNotReadyAddresses: true, ports: [{ name: 'http', port: 9091 }] })
+  t.match(ofKind(renderFile('default'), 'Service').spec, {
+    clusterIP: 'None',
+    publishNotReadyAddresses: true,
+    ports: [{ name: 'http', port: 9091 }],
+  })
   t.end()
 })
 
@@ -134,7 +139,9 @@ t.test("monitors keep the samples' own labels and add the node", { skip: NO_HELM
   const monitor = ofKind(renderFile('podmonitor'), 'PodMonitor')
   t.match(monitor.metadata, { namespace: 'monitoring', labels: { release: 'kube-prometheus-stack' } })
   t.same(monitor.spec.namespaceSelector, { matchNames: ['orb8'] })
-  t.match(monitor.spec.podMetricsEndpoints, [{ honorLabels: true, interval: '30s', scrapeTimeout: '10s', relabelings: [node, { targetLabel: 'cluster' }] }])
+  t.match(monitor.spec.podMetricsEndpoints, [
+    { honorLabels: true, interval: '30s', scrapeTimeout: '10s', relabelings: [node, { targetLabel: 'cluster' }] },
+  ])
   t.throws(() => render({ serviceMonitor: { enabled: true }, service: { enabled: false } }), /needs service.enabled/)
   t.end()
 })
@@ -153,7 +160,15 @@ t.test('the port is the same in all places', { skip: NO_HELM }, (t) => {
 t.test('load and export agree on all that the pinned counters hang on', { skip: NO_HELM }, (t) => {
   const manifests = renderFile('everything')
   const [load, run] = ['load', 'orb8'].map((name) => environmentOf(containerOf(manifests, name)))
-  for (const name of ['ORB8_PIN_PATH', 'ORB8_CGROUP_ROOT', 'ORB8_FLOW_ENTRIES', 'ORB8_SOCKETS', 'ORB8_SERIES_LIMIT', 'ORB8_FLOW_LABELS', 'ORB8_CIDRS']) {
+  for (const name of [
+    'ORB8_PIN_PATH',
+    'ORB8_CGROUP_ROOT',
+    'ORB8_FLOW_ENTRIES',
+    'ORB8_SOCKETS',
+    'ORB8_SERIES_LIMIT',
+    'ORB8_FLOW_LABELS',
+    'ORB8_CIDRS',
+  ]) {
     t.ok(load?.[name], name)
     t.equal(load?.[name], run?.[name], name)
   }
@@ -240,7 +255,7 @@ t.test('to unload it makes one DaemonSet and nothing else', { skip: NO_HELM }, (
 t.test('rules and dashboards are the ones of the repository, word for word', { skip: NO_HELM }, (t) => {
   const manifests = renderFile('monitoring')
   const folder = join(CHART, '..', '..')
-  const files = (name: string, ending: string): readonly string[] => {
+  const files = (name: string, ending: string): string[] => {
     try {
       return readdirSync(join(folder, name)).filter((file) => file.endsWith(ending))
     } catch {
@@ -261,7 +276,10 @@ t.test('rules and dashboards are the ones of the repository, word for word', { s
   const own = ofKind(renderFile('everything'), 'PrometheusRule').spec.groups
   t.equal(own.at(-1).name, 'own', 'and those of the values')
   const runbooks = JSON.stringify(own).match(/"runbook_url":"[^"]*"/g) ?? []
-  t.ok(runbooks.every((url) => url.startsWith('"runbook_url":"https://git.example.org/')), 'runbooks get their address')
+  t.ok(
+    runbooks.every((url) => url.startsWith('"runbook_url":"https://git.example.org/')),
+    'runbooks get their address',
+  )
   t.end()
 })
 
@@ -280,7 +298,9 @@ t.test('a value that is not there, or not allowed, is refused by name', { skip: 
 
 t.test('the notes say what is missing', { skip: NO_HELM }, (t) => {
   const notes = (...set: string[]): string =>
-    helm('install', 'orb8', CHART, '--dry-run=client', '--namespace', 'orb8', ...set.flatMap((pair) => ['--set', pair])).split('NOTES:')[1] ?? ''
+    helm('install', 'orb8', CHART, '--dry-run=client', '--namespace', 'orb8', ...set.flatMap((pair) => ['--set', pair])).split(
+      'NOTES:',
+    )[1] ?? ''
   t.match(notes(), /Nobody collects yet/)
   t.match(notes(), /unload=true/)
   t.notMatch(notes('podMonitor.enabled=true'), /Nobody collects yet/)

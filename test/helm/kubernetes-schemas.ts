@@ -41,7 +41,5 @@ export function findings(manifest: Manifest, version: string): readonly string[]
   const name = `${version}: ${manifest.kind} ${manifest.metadata.name}`
   if (validate === undefined) return [`${name}: there is no schema for it`]
   if (validate(manifest)) return []
-  return (validate.errors ?? []).map(
-    ({ instancePath, message, params }) => `${name}: ${instancePath} ${message} ${JSON.stringify(params)}`,
-  )
+  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${name}: ${instancePath} ${message} ${JSON.stringify(params)}`)
 }

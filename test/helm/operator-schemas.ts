@@ -47,7 +47,10 @@ function typeFindings(manifests: readonly Manifest[]): readonly string[] {
     writeFileSync(join(folder, 'manifests.ts'), [...imports, ...literals].join('\n'))
     const compilerOptions = { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, skipLibCheck: true, types: [] }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['manifests.ts'] }))
-    execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder], { encoding: 'utf8', stdio: 'pipe' })
+    execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
     return []
   } catch (error) {
     return String((error as { stdout?: string }).stdout ?? error)

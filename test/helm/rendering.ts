@@ -61,6 +61,15 @@ export function ofKind(manifests: readonly Manifest[], kind: string): Manifest {
   return found[0] as Manifest
 }
 
+const rendered = new Map<string, readonly Manifest[]>()
+
+/** With one file of `CI_FILES`, once. */
+export function renderOnce(file: string): readonly Manifest[] {
+  const known = rendered.get(file) ?? parse(template({ values: [file] }))
+  rendered.set(file, known)
+  return known
+}
+
 /** The pod of the one DaemonSet. */
 // biome-ignore lint/suspicious/noExplicitAny: a pod's spec
 export function podOf(manifests: readonly Manifest[]): any {
