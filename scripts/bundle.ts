@@ -2,6 +2,7 @@
 // is, the kernel objects.   node scripts/bundle.ts DIR
 // One file is read where hundreds were, and what nobody imports is not there: less memory and a faster start.
 import { cpSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
@@ -36,11 +37,29 @@ function places(fromFolder: string): Plugin {
   }
 }
 
+/** OpenTelemetry's modules call a require() of rolldown's making, of which a bundler knows nothing. */
+const requires: Plugin = {
+  name: 'requires',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /node_modules\/.*\.mjs$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      if (!text.includes('_rolldown/runtime')) return undefined
+      return { contents: text.replaceAll(/\b__require\(/g, 'require('), loader: 'js' }
+    }),
+}
+
+/** Throws where a module would look for a package at run time: there is none beside it. */
+function checkRequires(path: string, text: string): void {
+  for (const [, name = ''] of text.matchAll(/\b(?:__)?require\d*\("([^"]+)"\)/g))
+    if (name !== '' && !isBuiltin(name)) throw new Error(`${path} would look for ${name} at run time`)
+}
+
 async function bundle(target: string, entry: string, splitting: boolean): Promise<void> {
   const folder = dirname(relative(SOURCES, entry))
-  const { metafile } = await build({
+  const { metafile, outputFiles } = await build({
     absWorkingDir: ROOT,
     metafile: true,
+    write: false,
     entryPoints: [entry],
     outdir: join(target, 'dist', folder),
     bundle: true,
@@ -50,11 +69,16 @@ async function bundle(target: string, entry: string, splitting: boolean): Promis
     format: 'esm',
     external: [UNBUNDLED],
     banner: { js: BANNER },
-    plugins: [places(folder)],
+    plugins: [places(folder), requires],
     legalComments: 'none', // whole licences are in a file of their own
     logLevel: 'warning',
   })
   for (const path of Object.keys(metafile.inputs)) bundled.add(path)
+  for (const { path, text } of outputFiles) {
+    checkRequires(path, text)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, text)
+  }
 }
 
 const [directory] = process.argv.slice(2)
