@@ -1,6 +1,8 @@
 // The image's HEALTHCHECK: ends with 0 where the exporter answers, by the environment that the exporter itself has. Asks /healthz, or, where
 // a web configuration may want TLS or a password, only whether somebody listens.
+import { get } from 'node:http'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 
 const PATIENCE_MS = 8000
 
@@ -20,17 +22,15 @@ function end(problem?: string): never {
 
 if (import.meta.main) {
   const { ORB8_LISTEN: listen = ':9091', ORB8_WEB_CONFIG_FILE: webConfig = '' } = process.env
-  const socket = connect(target(listen || ':9091'))
-  socket.setTimeout(PATIENCE_MS, () => end('no answer'))
-  socket.on('error', (error) => end(error.message))
-  if (webConfig === '') {
-    let answer = ''
-    socket.on('data', (part) => {
-      answer += part
-      const status = /^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]
-      if (status !== undefined) end(status === '200' ? undefined : answer.split('\r\n\r\n')[1])
-    })
-    socket.on('end', () => end('no answer'))
-    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
-  } else socket.on('connect', () => end())
+  const { path, ...address } = { path: undefined, ...target(listen || ':9091') }
+  setTimeout(() => end('no answer'), PATIENCE_MS)
+  if (webConfig === '')
+    get({ ...address, socketPath: path, path: '/healthz', agent: false }, async (response) => {
+      const body = await text(response)
+      end(response.statusCode === 200 ? undefined : body)
+    }).on('error', (error) => end(error.message))
+  else
+    connect(path === undefined ? (address as { port: number }) : { path })
+      .on('connect', () => end())
+      .on('error', (error) => end(error.message))
 }

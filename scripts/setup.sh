@@ -41,6 +41,7 @@ if [[ "$purpose" == test ]]; then
   needs libc6-dev test -e /usr/include/stdio.h
   needs procps command -v sysctl
   needs curl command -v curl
+  needs debootstrap command -v debootstrap
 fi
 
 # The first of a|b that apt knows; a itself where it knows none, for apt to say so.

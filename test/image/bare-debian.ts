@@ -1,6 +1,21 @@
 // Root file systems of bare Debian, and commands inside them. Knows debootstrap, chroot and mounts; nothing of what is built there.
 import { spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { run, works } from '../harness/child.ts'
@@ -11,7 +26,16 @@ const MIRROR = 'http://deb.debian.org/debian'
 /** Packages that were fetched once, for the next time. */
 const FETCHED = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'image-debs')
 /** What Debian's slim images leave out. */
-const NOT_SLIM = ['usr/share/doc', 'usr/share/info', 'usr/share/locale', 'usr/share/man', 'usr/share/groff', 'usr/share/lintian', 'var/cache/apt', 'var/lib/apt/lists']
+const NOT_SLIM = [
+  'usr/share/doc',
+  'usr/share/info',
+  'usr/share/locale',
+  'usr/share/man',
+  'usr/share/groff',
+  'usr/share/lintian',
+  'var/cache/apt',
+  'var/lib/apt/lists',
+]
 /** A minute on two idle cores, many on busy ones. */
 const BOOTSTRAP_MS = 400_000
 const COMMAND_MS = 400_000
@@ -79,12 +103,13 @@ function endGroup(pid: number | undefined, over: number | null): void {
   }
 }
 
-/** Debian's smallest set of packages at `root`. Undefined where it is there, else why not: no mirror, mostly. */
+/** Debian's smallest set of packages at `root`. Undefined where it is there, else why not: no mirror, mostly. Throws where it takes too long. */
 export async function bootstrap(undo: Undo, root: string): Promise<string | undefined> {
   mkdirSync(join(FETCHED, 'base'), { recursive: true })
   const args = ['--variant=minbase', `--cache-dir=${join(FETCHED, 'base')}`, SUITE, root, MIRROR]
   // Its mounts go with it, however it ends.
   const { status, stdout, stderr } = await command(undo, 'unshare', ['--mount', 'debootstrap', ...args], BOOTSTRAP_MS)
+  if (status === null) throw new Error(`debootstrap took longer than ${BOOTSTRAP_MS} ms: ${stdout.slice(-500)}`)
   if (status !== 0) return `debootstrap ended with ${status}: ${(stderr || stdout).trim().split('\n').slice(-3).join(' ')}`
   for (const path of NOT_SLIM) rmSync(join(root, path), { recursive: true, force: true })
   for (const path of ['var/lib/apt/lists/partial', 'var/cache/apt/archives/partial']) mkdirSync(join(root, path), { recursive: true })
@@ -141,7 +166,10 @@ export async function runInside(undo: Undo, { root, folder, env }: Inside, text:
 }
 
 /** Its registry, what it fetched before, and the authorities that it trusts beside Node's. */
-function machinesSettings(): { readonly env: readonly (readonly [string, string])[]; readonly mounts: readonly (readonly [string, string])[] } {
+function machinesSettings(): {
+  readonly env: readonly (readonly [string, string])[]
+  readonly mounts: readonly (readonly [string, string])[]
+} {
   const setting = (name: string): string => spawnSync('npm', ['config', 'get', name], { encoding: 'utf8' }).stdout.trim()
   const authorities = process.env.NODE_EXTRA_CA_CERTS ?? setting('cafile')
   return {

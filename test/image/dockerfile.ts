@@ -69,7 +69,9 @@ export function substitute(text: string, values: ReadonlyMap<string, string>): s
 /** `NAME=value` and `NAME="value"`, several of them. */
 export function assignments(text: string): ReadonlyMap<string, string> {
   return new Map(
-    [...text.matchAll(/([\w.-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/g)].map(([, name = '', quoted, bare]) => [name, quoted ?? bare ?? ''] as const),
+    [...text.matchAll(/([\w.-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/g)].map(
+      ([, name = '', quoted, bare]) => [name, quoted ?? bare ?? ''] as const,
+    ),
   )
 }
 
