@@ -12,14 +12,22 @@ export type Files = ReadonlyMap<string, string>
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
+/** Each with the folder that the chart has it in. */
+const ORIGINALS = [
+  ['rules/*.yaml', 'rules'],
+  ['dashboards/json/*.json', 'dashboards'],
+] as const
+
 /** A chart cannot reach outside its folder: dashboards and rules are there a second time. */
 export function copies(): Files {
-  const from = ['rules/*.yaml', 'dashboards/*.json'].flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort()
-  return new Map(from.map((path) => [`helm/orb8/files/${path}`, read(path)]))
+  return new Map(
+    ORIGINALS.flatMap(([pattern, folder]) =>
+      globSync(pattern, { cwd: ROOT })
+        .sort()
+        .map((path) => [`helm/orb8/files/${folder}/${basename(path)}`, read(path)] as const),
+    ),
+  )
 }
-
-/** Where the copies lie: what else is there has no original any more. */
-export const COPIES = ['helm/orb8/files/rules/*', 'helm/orb8/files/dashboards/*'] as const
 
 export function documents(): Files {
   const { version } = JSON.parse(read('package.json')) as { version: string }
@@ -75,5 +83,5 @@ export function manifests(): Files | undefined {
 /** Copies whose original has gone. */
 export function orphans(): readonly string[] {
   const wanted = copies()
-  return COPIES.flatMap((pattern) => globSync(pattern, { cwd: ROOT })).filter((path) => !wanted.has(path) && basename(path) !== '.gitkeep')
+  return globSync('helm/orb8/files/*/*', { cwd: ROOT }).filter((path) => !wanted.has(path))
 }

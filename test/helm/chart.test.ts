@@ -267,11 +267,11 @@ t.test('rules and dashboards are the ones of the repository, word for word', { s
     .flatMap((file) => parseYaml(readFileSync(join(folder, 'rules', file), 'utf8')).groups)
   t.same(ofKind(manifests, 'PrometheusRule').spec.groups, groups)
   const maps = manifests.filter(({ kind }) => kind === 'ConfigMap')
-  t.equal(maps.length, files('dashboards', '.json').length)
+  t.equal(maps.length, files('dashboards/json', '.json').length)
   for (const { data, metadata } of maps) {
     t.equal(metadata.labels?.grafana_dashboard, '1')
     for (const [name, text] of Object.entries(data as Record<string, string>))
-      t.same(JSON.parse(text), JSON.parse(readFileSync(join(folder, 'dashboards', name), 'utf8')), name)
+      t.same(JSON.parse(text), JSON.parse(readFileSync(join(folder, 'dashboards/json', name), 'utf8')), name)
   }
   const own = ofKind(renderFile('everything'), 'PrometheusRule').spec.groups
   t.equal(own.at(-1).name, 'own', 'and those of the values')
