@@ -31,6 +31,7 @@ check 'objects' bash scripts/build.sh bpf
 check 'layouts' node scripts/layouts.ts --check
 check 'dashboards' node scripts/dashboards.ts --check
 check "README's tables" node scripts/readme.ts --check
+check 'chart' node scripts/chart.ts --check
 if command -v shellcheck >/dev/null; then check 'shell' shellcheck -x scripts/*.sh .ci/run; fi
 
 if ((${#failed[@]})); then

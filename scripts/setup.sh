@@ -45,6 +45,7 @@ if [[ "$purpose" == test ]]; then
   needs openssl command -v openssl
   needs systemd command -v systemd-analyze
   needs libseccomp2 library libseccomp.so.2
+  needs debootstrap command -v debootstrap
 fi
 
 # The first of a|b that apt knows; a itself where it knows none, for apt to say so.

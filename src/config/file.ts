@@ -1,7 +1,7 @@
 // Reads a YAML file of settings: keys with their lines and native values. Knows YAML, not which keys there are.
 import { closeSync, openSync, readSync } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import { quoted } from './quote.ts'
+import { quotedPath } from './quote.ts'
 
 /** A settings file is a page; what is larger is another file by mistake, perhaps one without an end. */
 const MOST_BYTES = 1024 * 1024
@@ -30,7 +30,7 @@ export function readBounded(path: string): string {
 
 /** The top level's entries in order; those without a value are left out, as an empty variable is. Throws ConfigError. */
 export async function readSettingsFile(path: string, readFile: (path: string) => string): Promise<readonly FileEntry[]> {
-  const wrong = (reason: string): ConfigError => new ConfigError('--config', `${quoted(path)} ${reason}`, 'a YAML file of settings')
+  const wrong = (reason: string): ConfigError => new ConfigError('--config', `${quotedPath(path)} ${reason}`, 'a YAML file of settings')
   let text: string
   try {
     text = readFile(path)

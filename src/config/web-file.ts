@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import type { WebRules } from '../model.ts'
 import { readBounded } from './file.ts'
-import { quoted } from './quote.ts'
+import { quotedPath } from './quote.ts'
 import { reasonOf, webRules } from './web-rules.ts'
 import { YamlFault, yamlReader } from './web-yaml.ts'
 
@@ -75,7 +75,8 @@ export async function openWebFile(path: string): Promise<() => WebRules> {
   return current
 }
 
-const wrong = (file: string, problem: string): ConfigError => new ConfigError('ORB8_WEB_CONFIG_FILE', `${quoted(file)} ${problem}`, ALLOWED)
+const wrong = (file: string, problem: string): ConfigError =>
+  new ConfigError('ORB8_WEB_CONFIG_FILE', `${quotedPath(file)} ${problem}`, ALLOWED)
 
 function readTop(file: string, read: (name: string) => string): string {
   try {

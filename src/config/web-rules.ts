@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { ConfigError } from '../errors.ts'
 import type { WebRules, WebTls } from '../model.ts'
 import { didYouMean } from './nearest.ts'
-import { named, quoted } from './quote.ts'
+import { named, quoted, quotedPath } from './quote.ts'
 import { HASH, HEADER_KEYS, HTTP_KEYS, type Key, RATE_KEYS, TLS_KEYS, type Values } from './web-keys.ts'
 import { certificatesProblem, contextProblem, keyProblem } from './web-pem.ts'
 import { cipherList, curveList, hasTls12 } from './web-tls-words.ts'
@@ -91,7 +91,7 @@ function readTls(section: Section, readFile: (path: string) => string): WebTls |
     if (wrong === undefined) return text
     throw section.error(
       path === undefined ? key : `${key}_file`,
-      path === undefined ? `it ${wrong}` : `${quoted(path)} ${wrong}`,
+      path === undefined ? `it ${wrong}` : `${quotedPath(path)} ${wrong}`,
       TLS_KEYS[key].allowed,
     )
   }
@@ -120,7 +120,11 @@ function fileText(section: Section, key: string, path: string, readFile: (path: 
   try {
     return readFile(path)
   } catch (error) {
-    throw section.error(key, `${quoted(path)} cannot be read: ${reasonOf(error)}`, 'a file that this user may read; relative to this file')
+    throw section.error(
+      key,
+      `${quotedPath(path)} cannot be read: ${reasonOf(error)}`,
+      'a file that this user may read; relative to this file',
+    )
   }
 }
 

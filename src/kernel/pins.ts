@@ -186,8 +186,8 @@ export class PinDirectory implements Disposable {
     try {
       rmdirSync(this.path)
     } catch (error) {
-      // A mount point, or another's pins.
-      if (!['EBUSY', 'ENOTEMPTY', 'ENOENT', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      // A mount point, which in a container lies in a read-only root, or another's pins.
+      if (!['EBUSY', 'EROFS', 'ENOTEMPTY', 'ENOENT', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { named, quoted } from '../../src/config/quote.ts'
+import { named, quoted, quotedPath } from '../../src/config/quote.ts'
 
 t.test('text is quoted and stays on one line', async (t) => {
   t.equal(quoted('a b'), '"a b"')
@@ -29,4 +29,9 @@ t.test('a user and a password in an address are not shown', async (t) => {
   t.equal(quoted('https://me:secret@host:1/path'), '"https://***@host:1/path"')
   t.equal(quoted('ftp://me:sec@ret@host'), '"ftp://***@host"')
   t.equal(quoted('http://host/a@b'), '"http://host/a@b"')
+})
+
+t.test('a path is shown whole, however long, on one line', async (t) => {
+  const path = `/${'folder/'.repeat(100)}s\n.yml`
+  t.equal(quotedPath(path), JSON.stringify(path))
 })
