@@ -5,11 +5,11 @@
 {{- add (mul 110 1048576) (ternary (mul 62 1048576) 0 (ne .Values.otlp.endpoint "")) -}}
 {{- end -}}
 
-{{- /* Made by `orb8 load` at once: two maps of flows at 384 B an entry, two of health at 544 B for each eighth entry, 5 MiB of others; the ledger with 2 MiB beside what the limit needs, 256 MiB at most. */ -}}
+{{- /* Made by `orb8 load` at once: two maps of flows at 384 B an entry, two of health at 544 B for each eighth entry, 5 MiB of others; the ledger with 7 MiB beside what the limit needs, 256 MiB at most. */ -}}
 {{- define "orb8.fixedKernelBytes" -}}
 {{- $flows := int64 .Values.settings.flowEntries -}}
 {{- $health := max 1024 (div (add $flows 7) 8) -}}
-{{- $ledger := ternary (min (add (mul 512 (int64 .Values.settings.seriesLimit)) (mul 2 1048576)) (mul 256 1048576)) 0 .Values.pins.enabled -}}
+{{- $ledger := ternary (min (add (mul 512 (int64 .Values.settings.seriesLimit)) (mul 7 1048576)) (mul 256 1048576)) 0 .Values.pins.enabled -}}
 {{- add (mul 384 $flows) (mul 544 $health) (mul 5 1048576) $ledger -}}
 {{- end -}}
 
