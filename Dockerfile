@@ -9,16 +9,16 @@ FROM --platform=$BUILDPLATFORM node:${NODE} AS objects
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends clang-16 llvm-16 libbpf-dev libc6-dev \
   && rm -rf /var/lib/apt/lists/*
-WORKDIR /work/build
+WORKDIR /orb8/build
 COPY scripts/build.sh scripts/toolchain.sh scripts/
 COPY bpf bpf
 RUN bash scripts/build.sh bpf
 
 # The exporter and its dependencies in few files; of native code, that of the target's architecture.
 FROM --platform=$BUILDPLATFORM node:${NODE} AS program
-WORKDIR /work/build
+WORKDIR /orb8/build
 COPY package.json package-lock.json .npmrc ./
-RUN npm install --prefix /work --no-save --ignore-scripts --no-audit --no-fund \
+RUN npm install --prefix /orb8 --no-save --ignore-scripts --no-audit --no-fund \
     "esbuild@$(node --print "require('./package.json').devDependencies.esbuild")"
 ARG TARGETARCH
 RUN cpu=$(node --print "({ amd64: 'x64', '': process.arch })['${TARGETARCH}'] ?? '${TARGETARCH}'") \
@@ -26,7 +26,7 @@ RUN cpu=$(node --print "({ amd64: 'x64', '': process.arch })['${TARGETARCH}'] ??
 COPY LICENSE ./
 COPY scripts/bundle.ts scripts/healthcheck.ts scripts/
 COPY src src
-COPY --from=objects /work/build/dist/bpf dist/bpf
+COPY --from=objects /orb8/build/dist/bpf dist/bpf
 RUN node scripts/bundle.ts /app
 
 FROM node:${NODE} AS node

@@ -48,6 +48,15 @@ const requires: Plugin = {
     }),
 }
 
+/** `debug` takes it where it is there, for colours; what is installed beside us decides nothing. */
+const absent: Plugin = {
+  name: 'absent',
+  setup: ({ onLoad, onResolve }) => {
+    onResolve({ filter: /^supports-color$/ }, ({ path }) => ({ path, namespace: 'absent' }))
+    onLoad({ filter: /.*/, namespace: 'absent' }, () => ({ contents: 'module.exports = undefined' }))
+  },
+}
+
 /** Throws where a module would look for a package at run time: there is none beside it. */
 function checkRequires(path: string, text: string): void {
   for (const [, name = ''] of text.matchAll(/\b(?:__)?require\d*\("([^"]+)"\)/g))
@@ -69,7 +78,7 @@ async function bundle(target: string, entry: string, splitting: boolean): Promis
     format: 'esm',
     external: [UNBUNDLED],
     banner: { js: BANNER },
-    plugins: [places(folder), requires],
+    plugins: [places(folder), requires, absent],
     legalComments: 'none', // whole licences are in a file of their own
     logLevel: 'warning',
   })
@@ -82,7 +91,7 @@ async function bundle(target: string, entry: string, splitting: boolean): Promis
 }
 
 const [directory] = process.argv.slice(2)
-if (directory === undefined) throw new Error('name the folder to write to')
+if (directory === undefined || directory.startsWith('-')) throw new Error('name the folder to write to')
 const target = resolve(directory)
 mkdirSync(join(target, 'dist'), { recursive: true })
 // What is imported when it is needed stays in files of its own.
