@@ -136,11 +136,16 @@ t.test("monitors keep the samples' own labels and add the node", { skip: NO_HELM
   const node = { sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node', action: 'replace' }
   const [endpoint] = ofKind(renderFile('operator'), 'ServiceMonitor').spec.endpoints
   t.match(endpoint, { port: 'http', honorLabels: true, scheme: 'http', relabelings: [node] })
+  t.notHas(ofKind(renderFile('operator'), 'ServiceMonitor').spec, { attachMetadata: {} }, 'not every Prometheus may list nodes')
+  const zone = { sourceLabels: ['__meta_kubernetes_node_label_topology_kubernetes_io_zone'], targetLabel: 'zone', action: 'replace' }
+  const zoned = ofKind(render({ serviceMonitor: { enabled: true, attachNodeMetadata: true } }), 'ServiceMonitor').spec
+  t.match(zoned, { attachMetadata: { node: true }, endpoints: [{ relabelings: [node, zone] }] })
   const monitor = ofKind(renderFile('podmonitor'), 'PodMonitor')
+  t.same(monitor.spec.attachMetadata, { node: true })
   t.match(monitor.metadata, { namespace: 'monitoring', labels: { release: 'kube-prometheus-stack' } })
   t.same(monitor.spec.namespaceSelector, { matchNames: ['orb8'] })
   t.match(monitor.spec.podMetricsEndpoints, [
-    { honorLabels: true, interval: '30s', scrapeTimeout: '10s', relabelings: [node, { targetLabel: 'cluster' }] },
+    { honorLabels: true, interval: '30s', scrapeTimeout: '10s', relabelings: [node, zone, { targetLabel: 'cluster' }] },
   ])
   t.throws(() => render({ serviceMonitor: { enabled: true }, service: { enabled: false } }), /needs service.enabled/)
   t.end()

@@ -15,6 +15,11 @@
     - sourceLabels: [__meta_kubernetes_pod_node_name]
       targetLabel: node
       action: replace
+    {{- if $monitor.attachNodeMetadata }}
+    - sourceLabels: [__meta_kubernetes_node_label_topology_kubernetes_io_zone]
+      targetLabel: zone
+      action: replace
+    {{- end }}
     {{- with $monitor.relabelings }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
