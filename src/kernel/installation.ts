@@ -97,6 +97,8 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
   if (pins.writable) dropCounted(pins)
   if (found !== undefined && differences(found, wanted).length === 0) {
     const taken = takeOver(pins, found, prepare)
+    // Whoever may make it makes it anew where somebody has removed it: the next build needs it.
+    if (taken !== undefined && pins.writable && missingCapabilities().length === 0) keepShapes(pins, objectPath)
     if (taken !== undefined) return taken
   }
   requireLoading(pins, found === undefined ? undefined : differences(found, wanted))
@@ -111,6 +113,8 @@ export function install(options: InstallOptions, prepare: Prepare): Installation
     for (const fd of [...existing.values(), ...(old === undefined ? [] : [old.fd])]) libbpf().libc.close(fd)
   }
 }
+
+const keepShapes = (pins: PinDirectory, objectPath: string): void => keepLayout(pins, LAYOUT_HASH, () => shapesInObject(objectPath, SHAPED))
 
 type Wanted = Pick<About, 'layout' | 'build' | 'cgroupRoot' | 'flowEntries' | 'sockets'>
 
@@ -244,7 +248,7 @@ function load(options: InstallOptions, wanted: Wanted, { existing, old }: Before
     }
     const maps = new Map(MAPS.map((name) => [name, object.fd(name)]))
     if (pins !== undefined) {
-      keepLayout(pins, LAYOUT_HASH, () => shapesInObject(objectPath, SHAPED))
+      keepShapes(pins, objectPath)
       for (const [name, fd] of maps) if (!existing.has(name)) pins.put(pinName(name), fd, READ_MAPS.includes(name) ? 'read' : 'write')
     }
     prepare(maps)
