@@ -61,8 +61,10 @@ export async function openDevices(config: Config, { cgroupRoot, threads, listene
     const ports = fromRdma?.ports ?? []
     const held = samples.length + ports.length > 0 ? await sources.kubelet.ask(() => kubelet.ask(), kubelet.lastKnown) : undefined
     const processes = fromNvml?.processes ?? []
+    const seen = { samples, processes, holdings: held?.holdings }
+    await resolver.ensure(seen)
     return store.families({
-      gpus: resolver.gpus({ samples, processes, holdings: held?.holdings }),
+      gpus: resolver.gpus(seen),
       processes: resolver.processes(processes),
       rdma: resolver.rdma(ports, held?.holdings),
       resources: held === undefined ? [] : gpuResources(held),

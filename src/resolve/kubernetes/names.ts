@@ -2,6 +2,7 @@
 import type { Prefix } from '../../address.ts'
 import type { Address } from '../../model.ts'
 import type { CgroupIdentity } from '../cgroup-path.ts'
+import type { WorkloadNames } from '../gpus.ts'
 import type { OwnerNames } from '../owner.ts'
 import type { ClusterPeers } from '../peer.ts'
 import type { Node } from './node.ts'
@@ -20,6 +21,7 @@ import { PublicPrefixes } from './public-prefixes.ts'
 import type { Service } from './service.ts'
 import { Services } from './services.ts'
 import { Waits } from './waits.ts'
+import { Workloads } from './workloads.ts'
 
 export interface KubernetesNamesOptions {
   readonly nodeName: string
@@ -60,6 +62,8 @@ export interface KubernetesNames {
   readonly nodeSink: ObjectSink<Node>
   /** For the resolver. */
   readonly owners: OwnerNames
+  /** For the resolver of devices. */
+  readonly workloads: WorkloadNames
   /** For the resolver; undefined without the API. */
   readonly cluster: ClusterPeers | undefined
   /** Undefined until it is known how many nodes there are, and without the API. */
@@ -107,6 +111,7 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
     serviceSink: services,
     nodeSink: followed(nodes, choose),
     owners,
+    workloads: new Workloads({ pods: ownPods, logs, owners }),
     cluster: api ? peers : undefined,
     get scope() {
       return peers.scope
