@@ -124,7 +124,7 @@ for (const temporality of ['cumulative', 'delta'] as const) {
           return Math.abs(total - joules) < 1e-6
         })
       // The first differences are taken from what was seen before.
-      await until('two exports', () => collector.received.length >= 2)
+      await until('an export with the GPU', () => collector.taken.some((point) => point.name === 'orb8.gpu.power' && onPod(point)))
       tell(9_876_544_210)
       await told(9_876_544.21)
       await arrived(9_876_544.21)
