@@ -100,10 +100,13 @@ t.test('whoever names workloads and fails takes the devices with him, and nothin
 )
 
 t.test('what was read is good for three intervals', (t: Test) =>
-  onMachine(async ({ open, dcgm }) => {
+  onMachine(async ({ open, dcgm, said }) => {
     dcgm.text = `DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-1"} 70 ${Date.now() - 5000}\n`
     t.equal((await ownersOf(await open({ ORB8_COLLECT_INTERVAL: '2s' }))).length, 1)
+    t.equal(said.shift(), 'dcgm up')
+    said.length = 0
     t.equal((await ownersOf(await open({ ORB8_COLLECT_INTERVAL: '1s' }))).length, 0)
+    t.strictSame(said, ['dcgm down: stale'])
   }),
 )
 
