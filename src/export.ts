@@ -148,6 +148,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     threads: Math.ceil(pool / 2),
     listener: listenerOf(self, log),
     names: names.workloads,
+    draUuid: names.draUuid,
   })
   undo.push(() => devices.close())
   const collect = collection(config, { counting, opened, cgroups, names, devices }, self, log, world)

@@ -10,7 +10,7 @@ import { matching, type Scrape } from '../harness/exposition.ts'
 import { GPUS, type GpuMachine, gpuMachine, trainingWith } from '../harness/gpu-machine.ts'
 import { KubeNode, NODE, type PlacedPod } from '../harness/kube-node.ts'
 import { holder } from '../harness/kubelet.ts'
-import { containerIdOf } from '../harness/kubernetes-objects.ts'
+import { containerIdOf, resourceSlice } from '../harness/kubernetes-objects.ts'
 import { has } from '../harness/namespaces.ts'
 import { Prometheus } from '../harness/prometheus.ts'
 import { RdmaTree } from '../harness/rdma.ts'
@@ -112,6 +112,28 @@ t.test(
       users: ownersOf(scrape, 'orb8_gpu_process_memory_used_bytes', 'train-0'),
     })
     t.same(await exporter.settled(shared, read), shared)
+  }),
+)
+
+t.test(
+  'a GPU by a resource claim is the one that its driver has published under that name',
+  onSite(async (t, site) => {
+    const kube = await KubeNode.make(site)
+    const machine = await gpuMachine(site.undo)
+    const claim_resources = [{ driver_name: 'gpu.nvidia.com', pool_name: NODE, device_name: 'gpu-1' }]
+    const dynamic_resources = [{ claim_name: 'one', claim_namespace: 'ml', claim_resources }]
+    machine.kubelet.says = { pods: [{ name: 'train-0', namespace: 'ml', containers: [{ name: 'main', dynamic_resources }] }] }
+    const train = kube.place({ ...TRAIN, owner: { kind: 'StatefulSet', name: 'train' } })
+    // Neither the number of its file nor the driver's own.
+    kube.api.put(train.object, resourceSlice({ node: NODE, devices: { 'gpu-1': { type: 'gpu', uuid: GPUS[0] } } }))
+    const exporter = await site.exporter(kube.options({ env: machine.env }))
+    const held = [{ ...TRAINING, gpu_uuid: GPUS[0], sharing: 'exclusive' }]
+    const read = (scrape: Scrape) =>
+      matching(scrape, 'orb8_gpu_power_watts', { pod: 'train-0' }).map(({ labels }) => {
+        const { gpu_uuid, sharing } = labels
+        return { ...ownerIn(labels), gpu_uuid, sharing }
+      })
+    t.same(await exporter.settled(held, read), held)
   }),
 )
 

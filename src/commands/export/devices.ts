@@ -6,6 +6,7 @@ import { NvmlCollector } from '../../collect/nvml.ts'
 import { RdmaCollector } from '../../collect/rdma.ts'
 import type { Config } from '../../config.ts'
 import type { SampleFamily } from '../../model.ts'
+import type { DraUuid } from '../../resolve/gpu-holders.ts'
 import { gpuResources } from '../../resolve/gpu-resources.ts'
 import { GpuResolver, type WorkloadNames } from '../../resolve/gpus.ts'
 import type { Held, PodResources } from '../../resolve/pod-resources.ts'
@@ -19,6 +20,7 @@ export interface DevicesWorld {
   readonly threads: number
   readonly listener: Listener
   readonly names?: WorkloadNames
+  readonly draUuid?: DraUuid
 }
 
 export interface Devices {
@@ -30,12 +32,12 @@ export interface Devices {
 }
 
 /** Throws ConfigError where the file of authorities cannot be read. */
-export async function openDevices(config: Config, { cgroupRoot, threads, listener, names }: DevicesWorld): Promise<Devices> {
+export async function openDevices(config: Config, { cgroupRoot, threads, listener, names, draUuid }: DevicesWorld): Promise<Devices> {
   const dcgm = await openDcgm(config)
   const nvml = config.nvml === 'off' ? undefined : new NvmlCollector({ mode: config.nvml, cgroupRoot, threads })
   const rdma = new RdmaCollector()
   const kubelet = new Kubelet(config.podResourcesSocket)
-  const resolver = new GpuResolver(names)
+  const resolver = new GpuResolver(names, draUuid)
   const store = createDeviceStore()
   const sources = {
     dcgm: new Source('dcgm', listener),
