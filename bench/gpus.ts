@@ -96,6 +96,9 @@ async function peers(undo: Undo): Promise<{ readonly dcgm: DcgmCollector; readon
   const close = async (): Promise<void> => {
     kubelet.close()
     await dcgm.close()
+    // It takes its socket's folder away.
+    child.closeInput()
+    await child.end()
   }
   undo.add({ gently: close, atOnce: () => undefined })
   return { dcgm, kubelet }
