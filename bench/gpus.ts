@@ -7,6 +7,7 @@ import { DcgmCollector } from '../src/collect/dcgm.ts'
 import { mergedGpus } from '../src/collect/merged-gpus.ts'
 import { NvmlCollector } from '../src/collect/nvml.ts'
 import { GpuResolver } from '../src/resolve/gpus.ts'
+import { createKubernetesNames, type KubernetesNames } from '../src/resolve/kubernetes/names.ts'
 import { PodResources } from '../src/resolve/pod-resources.ts'
 import { createDeviceStore } from '../src/store/devices.ts'
 import { CGROUP_ROOT, makeCgroup } from '../test/harness/cgroups.ts'
@@ -36,7 +37,7 @@ export async function gpus(): Promise<Section> {
     new NvmlScript(undo, { ...gpusScript(GPUS), ...Object.assign({}, ...lists) })
     const { dcgm, kubelet } = await peers(undo)
     const nvml = new NvmlCollector({ mode: 'on', paths: [buildNvml()], cgroupRoot: CGROUP_ROOT })
-    const resolver = new GpuResolver()
+    const resolver = new GpuResolver(namesOf().workloads)
     const store = createDeviceStore()
     for (let i = 0; i < WARM_UP + COLLECTIONS; i++) {
       const began = performance.now()
@@ -45,7 +46,9 @@ export async function gpus(): Promise<Section> {
       const [fromDcgm, fromNvml, held] = await Promise.all([dcgm.collect(), nvml.collect(), kubelet.ask()])
       const processes = fromNvml?.processes ?? []
       const samples = mergedGpus(fromDcgm, fromNvml?.samples ?? [])
-      const gpus = resolver.gpus({ samples, processes, holdings: held?.holdings })
+      const seen = { samples, processes, holdings: held?.holdings }
+      await resolver.ensure(seen)
+      const gpus = resolver.gpus(seen)
       store.families({ gpus, processes: resolver.processes(processes) })
       const owned = gpus.filter(({ owner }) => owner.pod !== '').length
       if (owned !== GPUS || processes.length !== PROCESSES) throw new Error(`${owned} GPUs with a pod, ${processes.length} processes`)
@@ -71,6 +74,18 @@ export async function gpus(): Promise<Section> {
   }
 }
 
+/** As on a node without an API server. */
+function namesOf(): KubernetesNames {
+  return createKubernetesNames({
+    nodeName: 'node',
+    api: false,
+    peers: 'off',
+    peerNodes: false,
+    podLogsDirectory: '/nowhere',
+    partialRoot: false,
+  })
+}
+
 /** Neither keeps an answer for the next collection. */
 async function peers(undo: Undo): Promise<{ readonly dcgm: DcgmCollector; readonly kubelet: PodResources }> {
   const child = new Child(undo, process.execPath, [PEERS, String(GPUS)])
@@ -81,6 +96,9 @@ async function peers(undo: Undo): Promise<{ readonly dcgm: DcgmCollector; readon
   const close = async (): Promise<void> => {
     kubelet.close()
     await dcgm.close()
+    // It takes its socket's folder away.
+    child.closeInput()
+    await child.end()
   }
   undo.add({ gently: close, atOnce: () => undefined })
   return { dcgm, kubelet }

@@ -143,7 +143,13 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   const { store } = opened
   const otlp = push(config, opened, self, log)
   undo.push(() => otlp?.close())
-  const devices = await openDevices(config, { cgroupRoot: root.path, threads: Math.ceil(pool / 2), listener: listenerOf(self, log) })
+  const devices = await openDevices(config, {
+    cgroupRoot: root.path,
+    threads: Math.ceil(pool / 2),
+    listener: listenerOf(self, log),
+    names: names.workloads,
+    draUuid: names.draUuid,
+  })
   undo.push(() => devices.close())
   const collect = collection(config, { counting, opened, cgroups, names, devices }, self, log, world)
   rounds = createRounds(

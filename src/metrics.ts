@@ -304,7 +304,7 @@ export const SELF = {
     'gauge',
     '1',
     ['resource'],
-    '1 while a watch at the Kubernetes API server is open: of pods (of this node), peers (all pods), services, nodes.',
+    '1 while a watch at the Kubernetes API server is open: of pods (of this node), peers (all pods), services, nodes, resourceslices (where claims hold GPUs).',
   ),
   k8sReconnections: metric(
     'orb8_k8s_watch_reconnections_total',

@@ -39,6 +39,8 @@ export class DcgmDevices {
   isDcgm = false
   /** Lines of fields that are wanted, and cannot be read. */
   malformed = 0
+  /** Lines of a time too long ago. */
+  stale = 0
   /** Rows beyond what is kept. */
   overlooked = 0
   readonly #seen = new Map<string, Seen>()
@@ -65,7 +67,11 @@ export class DcgmDevices {
   }
 
   #addLine({ labels, value, timeMs }: ExpositionLine, { field, read }: NonNullable<ReturnType<typeof fieldOf>>): void {
-    if (isBlank(value) || OTHER_ENTITIES.some((label) => labels.has(label)) || (timeMs ?? this.#oldestMs) < this.#oldestMs) return
+    if ((timeMs ?? this.#oldestMs) < this.#oldestMs) {
+      this.stale++
+      return
+    }
+    if (isBlank(value) || OTHER_ENTITIES.some((label) => labels.has(label))) return
     const known = read(value)
     const device = deviceOf(labels)
     if (known === undefined || device === undefined) return

@@ -26,7 +26,7 @@ export interface DcgmCollectorOptions {
 }
 
 /** Why a scrape failed: a label, so one of few words. */
-export type DcgmFailure = 'connect' | 'tls' | 'timeout' | 'status' | 'size' | 'content'
+export type DcgmFailure = 'connect' | 'tls' | 'timeout' | 'status' | 'size' | 'content' | 'stale'
 
 export class DcgmError extends Orb8Error {
   override readonly name = 'DcgmError'
@@ -144,7 +144,10 @@ export class DcgmCollector {
     const devices = new DcgmDevices(now() - staleMs)
     await this.#readLines(body, headers['content-encoding'], new Lines((line) => devices.add(line)))
     if (!devices.isDcgm) throw this.#error('content', 'no metric of DCGM is in the answer', 'is it dcgm-exporter, with counters to tell?')
-    return devices.samples()
+    const samples = devices.samples()
+    if (samples.length === 0 && devices.stale > 0)
+      throw this.#error('stale', `all that it tells is older than ${staleMs / 1000} s`, 'does it, or what stands before it, still collect?')
+    return samples
   }
 
   /** Piece by piece, so that a long text never holds the event loop. */

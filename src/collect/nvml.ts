@@ -36,6 +36,8 @@ export interface GpuCollected {
 /** Longer than a GPU takes to wake, far shorter than a scrape's patience. */
 const LIMIT_MS = 2000
 const RETRY_MS = 30_000
+const NO_LIBRARY =
+  "let NVIDIA's container runtime give the driver to the container (NVIDIA_DRIVER_CAPABILITIES=utility), or mount its libraries"
 /** What the driver remembers of processes: 72 samples or more, six to one a second. */
 const WINDOW_MS = 15_000
 /** No machine has more; each costs an entry and a turn. */
@@ -177,7 +179,7 @@ export class NvmlCollector {
     try {
       const opened = await within(this.#limitMs, this.#opening)
       if (opened === 'late') throw new NvmlError('initialise NVML', `no answer within ${this.#limitMs} ms`, 'timeout')
-      if (opened === undefined) return this.#absent(new NvmlError('find libnvidia-ml.so.1', 'no such library', 'driver'))
+      if (opened === undefined) return this.#absent(new NvmlError('find libnvidia-ml.so.1', 'no such library', 'driver', NO_LIBRARY))
       return opened
     } catch (error) {
       return this.#absent(error)

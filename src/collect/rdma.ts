@@ -48,10 +48,16 @@ export class RdmaCollector {
   readonly #root: string
   readonly #limitMs: number
   #reading: Promise<RdmaCollected | undefined> | undefined
+  #late = false
 
   constructor({ root = ROOT, limitMs = LIMIT_MS }: RdmaCollectorOptions = {}) {
     this.#root = root
     this.#limitMs = limitMs
+  }
+
+  /** A reading that took too long has not ended yet. process.exit would wait for it, see leaveAtOnce. */
+  get hangs(): boolean {
+    return this.#late
   }
 
   /**
@@ -62,9 +68,13 @@ export class RdmaCollector {
     if (this.#reading !== undefined) throw new RdmaTimeout('the last reading has not ended')
     this.#reading = this.#readAll().finally(() => {
       this.#reading = undefined
+      this.#late = false
     })
     const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => late.reject(new RdmaTimeout(`no end within ${this.#limitMs} ms`)), this.#limitMs)
+    const timer = setTimeout(() => {
+      this.#late = true
+      late.reject(new RdmaTimeout(`no end within ${this.#limitMs} ms`))
+    }, this.#limitMs)
     try {
       return await Promise.race([this.#reading, late.promise])
     } finally {

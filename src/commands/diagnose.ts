@@ -3,8 +3,10 @@
 import { quoted } from '../config/quote.ts'
 import { loadConfig } from '../config.ts'
 import { ConfigError, EXIT_REFUSED } from '../errors.ts'
+import { leaveAtOnce } from '../kernel/leave.ts'
 import { capabilities } from './diagnose/capabilities.ts'
 import { type Check, type Finding, runChecks } from './diagnose/check.ts'
+import { deviceChecks } from './diagnose/devices.ts'
 import { dialledAddresses } from './diagnose/dialled-addresses.ts'
 import { exporter } from './diagnose/exporter.ts'
 import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
@@ -20,7 +22,8 @@ export const DIAGNOSE_HELP = `Usage: orb8 diagnose [--output=text|json] [--name=
 Checks what the exporter needs of this host: a line each with ok, warn or fail, what was
 found, and how to mend it. Loads each kernel program for a trial and leaves nothing behind.
 Where an exporter runs at the address of --listen, its numbers about itself follow, each
-with what it should be; they are warnings at most.
+with what it should be; they are warnings at most, as is what dcgm-exporter, the driver, the
+kubelet and RDMA ports do not tell of devices.
 Takes the settings of orb8 export, as flags, in the environment or in a file. Ends with 1
 where anything fails, with 2 where a setting is wrong.
 
@@ -50,6 +53,7 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
   const format = FORMATS.get(output)
   if (format === undefined) throw new ConfigError(OUTPUT, `${quoted(output)} is no format`, allowed)
   const takenOver = pinned(config.pinPath)
+  const devices = deviceChecks(config)
   const findings = await runChecks([
     settings(warnings),
     kernelVersion(),
@@ -63,8 +67,10 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
     pidNamespace(),
     libbpf(),
     programs({ pinned: takenOver }),
+    ...devices,
     exporter({ listen: config.listen, sizes: config }),
   ])
   process.stdout.write(format(findings))
-  return findings.some(({ status }) => status === 'fail') ? EXIT_REFUSED : 0
+  const code = findings.some(({ status }) => status === 'fail') ? EXIT_REFUSED : 0
+  return devices.some(({ hangs }) => hangs === true) ? leaveAtOnce(code) : code
 }

@@ -55,8 +55,8 @@ export class NvmlError extends Orb8Error {
   readonly code: string
   readonly failure: NvmlFailure
 
-  constructor(deed: string, code: string, failure: NvmlFailure) {
-    super(deed, code, REMEDIES[failure])
+  constructor(deed: string, code: string, failure: NvmlFailure, remedy: string = REMEDIES[failure]) {
+    super(deed, code, remedy)
     this.code = code
     this.failure = failure
   }

@@ -10,6 +10,8 @@ export interface Sample {
   readonly suffix: string
   readonly labels: Readonly<Record<string, string | number>>
   readonly value: number
+  /** Of a counter that began before this process: since when it counts at the earliest, ms since the epoch. */
+  readonly startMs?: number
 }
 
 /** One metric that does not come from the store, whole. `name` as in text 0.0.4: a counter's ends in `_total`. */
@@ -229,7 +231,11 @@ function encodeFamily(family: Family, format: Format): Buffer {
 export function toFamily({ metric, samples }: SampleFamily): Family {
   const named = (labels: readonly string[]): Sample['labels'] =>
     Object.fromEntries(metric.labels.map((name, index) => [name, labels[index] ?? '']))
-  return { ...metric, samples: samples.map(({ labels, value }) => ({ suffix: '', labels: named(labels), value })) }
+  const since = (startMs: number): Pick<Sample, 'startMs'> => (metric.type === 'counter' ? { startMs } : {})
+  return {
+    ...metric,
+    samples: samples.map(({ labels, value, startMs }) => ({ suffix: '', labels: named(labels), value, ...since(startMs) })),
+  }
 }
 
 const UNITS: Readonly<Record<string, string>> = {

@@ -16,18 +16,36 @@ import { type DraUuid, deviceKey, placeHoldings } from './gpu-holders.ts'
 import { ownerOf, UNOWNED } from './owner.ts'
 import type { Holding } from './pod-resources-messages.ts'
 
+/** Whose names will be asked for. */
+export interface WantedNames {
+  /** Of processes, as `ofCgroup` has them. */
+  readonly paths: readonly string[]
+  readonly pods: readonly { readonly namespace: string; readonly pod: string }[]
+}
+
 /** Names of workloads, from whoever knows pods. */
 export interface WorkloadNames {
+  /** To be called before those below: looks up what is not known yet. */
+  ensure(wanted: WantedNames): Promise<void>
   /** Of a pod of this node; `container` is empty where several of the pod are meant. */
   ofPod(namespace: string, pod: string, container: string): Owner
-  /** Of a process' cgroup: its inode, 0 where unknown, and its path below the mount, empty where unknown. */
-  ofCgroup(cgroup: bigint, path: string): Owner
+  /**
+   * Of a process' cgroup: its inode, 0 where unknown, and its path below the mount, empty where unknown. Undefined: a process of
+   * another node, which shares its kernel with this one.
+   */
+  ofCgroup(cgroup: bigint, path: string): Owner | undefined
 }
 
 /** Without the API: a pod stands for its own workload, a container goes by its id. */
 export const PLAIN_NAMES: WorkloadNames = {
-  ofPod: (namespace, pod, container) => ({ namespace, pod, container, workload: pod, workloadKind: 'Pod' }),
+  ensure: async () => undefined,
+  ofPod: plainOwner,
   ofCgroup: (_cgroup, path) => (path === '' ? UNOWNED : ownerOf(identifyCgroup(path))).owner,
+}
+
+/** A pod of which nothing but its name is known. */
+export function plainOwner(namespace: string, pod: string, container: string): Owner {
+  return { namespace, pod, container, workload: pod, workloadKind: 'Pod' }
 }
 
 export interface SeenGpus {
@@ -48,6 +66,12 @@ export class GpuResolver {
   constructor(names: WorkloadNames = PLAIN_NAMES, draUuid: DraUuid = UNKNOWN) {
     this.#names = names
     this.#draUuid = draUuid
+  }
+
+  /** To be called before the rest: looks names up that are not known yet. */
+  ensure({ samples, processes, holdings = [] }: SeenGpus): Promise<void> {
+    const holders = samples.flatMap((sample) => sample.holders ?? [])
+    return this.#names.ensure({ paths: processes.map(({ cgroupPath }) => cgroupPath), pods: [...holdings, ...holders] })
   }
 
   gpus({ samples, processes, holdings }: SeenGpus): ResolvedGpu[] {
@@ -72,7 +96,10 @@ export class GpuResolver {
   }
 
   processes(processes: readonly GpuProcess[]): ResolvedGpuProcess[] {
-    return processes.map((process) => ({ ...process, owner: this.#names.ofCgroup(process.cgroup, process.cgroupPath) }))
+    return processes.flatMap((process) => {
+      const owner = this.#names.ofCgroup(process.cgroup, process.cgroupPath)
+      return owner === undefined ? [] : [{ ...process, owner }]
+    })
   }
 
   /** A port is its pod's where one pod alone holds the device, by its own name or by that of the function that it is. */

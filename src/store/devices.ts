@@ -23,12 +23,13 @@ export interface DeviceStore {
 const ENERGY_LAG = { slack: 120_000 }
 /** Namespace, pod and container of what belongs to the node. */
 const NO_CONTAINER = ['', '', '']
+const MINUTE_MS = 60_000
 const WRAP_32 = 2 ** 32
 /** The kernel counts words of 4 B. */
 const WRAP_32_WORDS = 4 * WRAP_32
 
-/** `bootMs`: ms since the epoch; no device has counted for longer. */
-export function createDeviceStore(bootMs: number = Date.now() - uptime() * 1000): DeviceStore {
+/** `bootMs`: ms since the epoch; no device has counted for longer. The same for each exporter that runs until the next boot. */
+export function createDeviceStore(bootMs: number = bootMinute()): DeviceStore {
   const rising = new Rising()
   return {
     families({ gpus = [], processes = [], rdma = [], resources = [] }) {
@@ -43,6 +44,11 @@ export function createDeviceStore(bootMs: number = Date.now() - uptime() * 1000)
       return families.inOrder(DEVICE_METRICS)
     },
   }
+}
+
+/** The clocks drift apart by less than a minute, most of the time. */
+function bootMinute(): number {
+  return Math.floor((Date.now() - uptime() * 1000) / MINUTE_MS) * MINUTE_MS
 }
 
 function addGpu(families: Families, rising: Rising, { device, readings, owner, sharing }: ResolvedGpu): void {

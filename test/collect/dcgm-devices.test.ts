@@ -83,6 +83,7 @@ t.test('a line with a time too long ago is not believed', async (t) => {
   const late = read(dcgmText('federated'), 1_790_000_000_001)
   t.strictSame(late.samples(), [])
   t.equal(late.isDcgm, true)
+  t.ok(late.stale > 0)
 })
 
 t.test("MIG: instances have what is theirs, and what is the GPU's is told once", async (t) => {

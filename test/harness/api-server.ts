@@ -1,5 +1,5 @@
 // A Kubernetes API server of the tests' own: real HTTP or HTTPS, objects in memory, lists, watches, and every fault on command.
-// It serves pods, services and nodes to get, list and watch; anything else is refused with 403 and kept in `refused`, so that a test
+// It serves pods, services, nodes and ResourceSlices to get, list and watch; anything else is refused with 403 and kept in `refused`, so that a test
 // can show which role is enough. Knows when to answer and when not to; nothing of who asks.
 //
 //   const server = await ApiServer.start(undo)
@@ -43,7 +43,7 @@ export interface ApiServerOptions {
 export class ApiServer {
   /** All requests, in order. */
   readonly asked: Asked[] = []
-  /** Those that a role with get, list and watch on pods, services and nodes does not allow. */
+  /** Those that a role with get, list and watch on pods, services, nodes and ResourceSlices does not allow. */
   readonly refused: string[] = []
   /** May be changed while it runs. */
   tokens: readonly string[] | undefined

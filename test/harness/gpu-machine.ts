@@ -24,6 +24,15 @@ export const TRAINING: KubeletSays = {
   allocatable: { 'nvidia.com/gpu': GPUS },
 }
 
+/** The same container holds the device of that id beside its GPU. */
+export function trainingWith(rdma: string): KubeletSays {
+  const devices = [
+    { resource_name: 'nvidia.com/gpu', device_ids: [GPUS[0]] },
+    { resource_name: 'rdma/hca', device_ids: [rdma] },
+  ]
+  return { ...TRAINING, pods: [{ name: 'train-0', namespace: 'ml', containers: [{ name: 'main', devices }] }] }
+}
+
 export async function gpuMachine(undo: Undo): Promise<GpuMachine> {
   const dcgm = await DcgmExporter.start(undo, dcgmText('today'))
   const kubelet = await Kubelet.start(undo, TRAINING)

@@ -1,5 +1,5 @@
 // A kubelet's pod-resources service on a socket of its own: gRPC on the wire, answers as a test says. It may restart, refuse or hang.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { linkSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadPackageDefinition, Server, ServerCredentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js'
@@ -105,9 +105,13 @@ export class Kubelet {
 
   /** Cuts every connection. The socket's file goes too, or stays as a killed kubelet leaves it. */
   stop(leaveFile = false): void {
+    const kept = `${this.socket}.kept`
+    if (leaveFile) linkSync(this.socket, kept)
+    // Takes the file away.
     this.#server?.forceShutdown()
     this.#server = undefined
-    if (!leaveFile) rmSync(this.socket, { force: true })
+    if (leaveFile) renameSync(kept, this.socket)
+    else rmSync(this.socket, { force: true })
   }
 }
 

@@ -411,3 +411,34 @@ export function node({ name, zone, podCidrs = ['10.1.0.0/24'], labels, addresses
     },
   }
 }
+
+export interface SliceOptions {
+  readonly node: string
+  /** Attributes by device: strings and numbers. */
+  readonly devices: Readonly<Record<string, Readonly<Record<string, string | number>>>>
+  readonly driver?: string
+  readonly pool?: string
+  readonly generation?: number
+}
+
+/** As a driver of resource claims offers its devices. */
+export function resourceSlice({ node, devices, driver = 'gpu.nvidia.com', pool = node, generation = 1 }: SliceOptions): KubernetesObject {
+  const name = `${node}-${driver}-${pool}-${generation}`
+  const typed = (value: string | number): object => (typeof value === 'number' ? { int: value } : { string: value })
+  return {
+    apiVersion: 'resource.k8s.io/v1',
+    kind: 'ResourceSlice',
+    metadata: { name, uid: uidOf('ResourceSlice', name), resourceVersion: '1', creationTimestamp: CREATED },
+    spec: {
+      driver,
+      nodeName: node,
+      pool: { name: pool, generation, resourceSliceCount: 1 },
+      devices: Object.entries(devices).map(([device, attributes]) => ({
+        name: device,
+        attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, typed(value)])),
+        capacity: { memory: { value: '80Gi' } },
+      })),
+    },
+    status: {},
+  }
+}

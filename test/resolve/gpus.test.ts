@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { DeviceHolder, GpuDevice, GpuProcess, GpuSample } from '../../src/model.ts'
-import { GpuResolver, PLAIN_NAMES, type WorkloadNames } from '../../src/resolve/gpus.ts'
+import { GpuResolver, PLAIN_NAMES, type WantedNames, type WorkloadNames } from '../../src/resolve/gpus.ts'
 
 const NOBODY = { namespace: '', pod: '', container: '', workload: '', workloadKind: '' }
 const sample = (more: Partial<GpuDevice> = {}, holders?: readonly DeviceHolder[]): GpuSample => ({
@@ -91,21 +91,30 @@ t.test("dcgm-exporter's own pods serve where kubelet does not say", async (t) =>
 })
 
 t.test('workloads come from whoever knows them', async (t) => {
+  const asked: WantedNames[] = []
   const names: WorkloadNames = {
+    ensure: async (wanted) => void asked.push(wanted),
     ofPod: (namespace, pod, container) => ({ namespace, pod, container, workload: 'train', workloadKind: 'Job' }),
-    ofCgroup: (cgroup) => ({ ...NOBODY, pod: `pod-of-${cgroup}` }),
+    ofCgroup: (cgroup) => (cgroup === 78n ? undefined : { ...NOBODY, pod: `pod-of-${cgroup}` }),
   }
   const resolver = new GpuResolver(names)
   const [gpu] = resolver.gpus({ samples: [sample()], processes: [], holdings: [holding('a', 'GPU-a')] })
   t.strictSame([gpu?.owner.workload, gpu?.owner.workloadKind], ['train', 'Job'])
-  t.equal(resolver.processes([{ ...process(false), cgroup: 77n }])[0]?.owner.pod, 'pod-of-77')
+  const processes = [77n, 78n].map((cgroup) => ({ ...process(false), cgroup, cgroupPath: `/${cgroup}` }))
+  t.strictSame(
+    resolver.processes(processes).map(({ owner }) => owner.pod),
+    ['pod-of-77'],
+    "another node's is left out",
+  )
+  await resolver.ensure({ samples: [sample({}, told)], processes, holdings: [holding('a', 'GPU-a')] })
+  t.match(asked, [{ paths: ['/77', '/78'], pods: [{ pod: 'a' }, { pod: 'told' }] }])
 })
 
 t.test('without them a process goes by its container, its unit, or nothing', async (t) => {
   const id = 'ab'.repeat(32)
   const of = (path: string) => {
-    const { workload, workloadKind } = PLAIN_NAMES.ofCgroup(1n, path)
-    return [workload, workloadKind]
+    const owner = PLAIN_NAMES.ofCgroup(1n, path)
+    return [owner?.workload, owner?.workloadKind]
   }
   t.strictSame(of(`/kubepods.slice/kubepods-pod0d9f4a52_0b9f_4e5b_9f3b_0b7e7f9a8a11.slice/cri-containerd-${id}.scope`), [
     'abababababab',

@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -88,6 +88,7 @@ t.test(
     t.strictSame(await podsOf(client), ['b'], 'at once')
     kubelet.stop(true)
     later(2000)
+    t.ok(existsSync(kubelet.socket))
     t.equal(await codeOf(client.ask()), 'unavailable', 'a socket that nobody listens on')
     await kubelet.serve()
     t.strictSame(await podsOf(client), ['b'])

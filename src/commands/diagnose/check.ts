@@ -15,6 +15,8 @@ export interface Finding {
 export interface Check {
   readonly name: string
   run(): Promise<readonly Finding[]>
+  /** To be asked once it has run: a call of its own holds a thread, and process.exit would wait for it. See leaveAtOnce. */
+  readonly hangs?: boolean
 }
 
 /** A trial load of every program takes a second or two; what takes this long never answers. */

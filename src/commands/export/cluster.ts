@@ -12,6 +12,7 @@ import { stripNode } from '../../resolve/kubernetes/node.ts'
 import { stripOwnPod } from '../../resolve/kubernetes/own-pod.ts'
 import { stripPeerPod } from '../../resolve/kubernetes/peer-pod.ts'
 import type { PeerScope } from '../../resolve/kubernetes/peer-scope.ts'
+import { stripResourceSlice } from '../../resolve/kubernetes/resource-slice.ts'
 import { stripService } from '../../resolve/kubernetes/service.ts'
 import { Followers } from './followers.ts'
 
@@ -58,6 +59,15 @@ export async function followCluster(
     partialRoot,
     handedBack,
     nowMs,
+    slicesWanted() {
+      followers?.begin({
+        resource: 'resourceslices',
+        path: '/apis/resource.k8s.io/v1/resourceslices',
+        fieldSelector: `spec.nodeName=${nodeName}`,
+        strip: stripResourceSlice,
+        sink: names.sliceSink,
+      })
+    },
     scopeChosen(scope) {
       log.info({ scope }, 'how much of the cluster is followed')
       followPeers(scope)

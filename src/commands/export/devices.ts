@@ -1,19 +1,17 @@
 // GPUs and RDMA ports of this machine as the exporter publishes them: puts their sources, who holds them and their store together.
 // Nothing here ever fails a collection of flows.
 import { existsSync } from 'node:fs'
-import type { DcgmCollector } from '../../collect/dcgm.ts'
 import { mergedGpus } from '../../collect/merged-gpus.ts'
 import { NvmlCollector } from '../../collect/nvml.ts'
 import { RdmaCollector } from '../../collect/rdma.ts'
-import { readBounded } from '../../config/file.ts'
 import type { Config } from '../../config.ts'
-import { ConfigError } from '../../errors.ts'
 import type { SampleFamily } from '../../model.ts'
+import type { DraUuid } from '../../resolve/gpu-holders.ts'
 import { gpuResources } from '../../resolve/gpu-resources.ts'
 import { GpuResolver, type WorkloadNames } from '../../resolve/gpus.ts'
 import type { Held, PodResources } from '../../resolve/pod-resources.ts'
 import { createDeviceStore } from '../../store/devices.ts'
-import { VERSION } from '../../version.ts'
+import { openDcgm } from './open-dcgm.ts'
 import { type Listener, Source } from './source.ts'
 
 export interface DevicesWorld {
@@ -22,6 +20,7 @@ export interface DevicesWorld {
   readonly threads: number
   readonly listener: Listener
   readonly names?: WorkloadNames
+  readonly draUuid?: DraUuid
 }
 
 export interface Devices {
@@ -32,16 +31,13 @@ export interface Devices {
   close(): Promise<void>
 }
 
-/** What a scrape told is good for so many intervals. */
-const STALE_INTERVALS = 3
-
 /** Throws ConfigError where the file of authorities cannot be read. */
-export async function openDevices(config: Config, { cgroupRoot, threads, listener, names }: DevicesWorld): Promise<Devices> {
+export async function openDevices(config: Config, { cgroupRoot, threads, listener, names, draUuid }: DevicesWorld): Promise<Devices> {
   const dcgm = await openDcgm(config)
   const nvml = config.nvml === 'off' ? undefined : new NvmlCollector({ mode: config.nvml, cgroupRoot, threads })
   const rdma = new RdmaCollector()
   const kubelet = new Kubelet(config.podResourcesSocket)
-  const resolver = new GpuResolver(names)
+  const resolver = new GpuResolver(names, draUuid)
   const store = createDeviceStore()
   const sources = {
     dcgm: new Source('dcgm', listener),
@@ -61,8 +57,10 @@ export async function openDevices(config: Config, { cgroupRoot, threads, listene
     const ports = fromRdma?.ports ?? []
     const held = samples.length + ports.length > 0 ? await sources.kubelet.ask(() => kubelet.ask(), kubelet.lastKnown) : undefined
     const processes = fromNvml?.processes ?? []
+    const seen = { samples, processes, holdings: held?.holdings }
+    await resolver.ensure(seen)
     return store.families({
-      gpus: resolver.gpus({ samples, processes, holdings: held?.holdings }),
+      gpus: resolver.gpus(seen),
       processes: resolver.processes(processes),
       rdma: resolver.rdma(ports, held?.holdings),
       resources: held === undefined ? [] : gpuResources(held),
@@ -77,33 +75,13 @@ export async function openDevices(config: Config, { cgroupRoot, threads, listene
         return []
       }),
     get hangs() {
-      return nvml?.hangs === true
+      return nvml?.hangs === true || rdma.hangs
     },
     async close() {
       kubelet.close()
       await Promise.all([dcgm?.close(), nvml?.close()])
     },
   }
-}
-
-/** Loaded where it is asked for: undici is megabytes. */
-async function openDcgm({ dcgmUrl, dcgmCaFile, collectIntervalMs }: Config): Promise<DcgmCollector | undefined> {
-  if (dcgmUrl === undefined) return undefined
-  const { DcgmCollector } = await import('../../collect/dcgm.ts')
-  const options = { url: dcgmUrl, staleMs: STALE_INTERVALS * collectIntervalMs, userAgent: `orb8/${VERSION}` }
-  return new DcgmCollector({ ...options, ca: dcgmCaFile === undefined ? undefined : readAuthorities(dcgmCaFile) })
-}
-
-function readAuthorities(path: string): string {
-  const allowed = 'a PEM file with certificates'
-  let text: string
-  try {
-    text = readBounded(path)
-  } catch (error) {
-    throw new ConfigError('ORB8_DCGM_CA_FILE', `it cannot be read: ${(error as Error).message}`, allowed)
-  }
-  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new ConfigError('ORB8_DCGM_CA_FILE', 'no certificate is in it', allowed)
-  return text
 }
 
 /** Loaded, and asked, from when its socket is first there: gRPC is megabytes. */

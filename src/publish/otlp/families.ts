@@ -1,4 +1,5 @@
-// The exporter's numbers about itself, as /metrics has them, as points. Knows families of samples; nothing of the store's tables.
+// The exporter's numbers about itself, and those of devices, as /metrics has them, as points. Knows families of samples; nothing of
+// the store's tables.
 import type { HrTime } from '@opentelemetry/api'
 import { KEPT_COUNTERS } from '../../metrics.ts'
 import type { Family, Sample } from '../text.ts'
@@ -8,7 +9,7 @@ import type { Temporality } from './mirror.ts'
 import { attributeOf } from './names.ts'
 import { histogramPoint, hrTime, NO_START, numberPoint, type OurPoint } from './points.ts'
 
-/** Series of its own that the exporter can have: prom-client's registry holds some hundred. */
+/** Some hundred of its own, some hundred of devices under the names of whoever holds them; those told longest ago go first. */
 const MAX_BOOKS = 10_000
 
 export interface FamilyPoints {
@@ -29,11 +30,14 @@ interface Starts {
 export class Families {
   readonly #deltas: Temporality
   readonly #starts: Starts
+  /** The one told longest ago first. */
   readonly #books = new Map<string, Book>()
+  readonly #maxBooks: number
 
-  constructor(deltas: Temporality, starts: Starts) {
+  constructor(deltas: Temporality, starts: Starts, maxBooks: number = MAX_BOOKS) {
     this.#deltas = deltas
     this.#starts = starts
+    this.#maxBooks = maxBooks
   }
 
   /** Summaries have no form here and are left out; the exporter has none. */
@@ -58,11 +62,11 @@ export class Families {
   }
 
   #counters(family: Family, timeMs: number): OurPoint[] {
-    return family.samples.flatMap(({ labels, value }): OurPoint[] => {
+    return family.samples.flatMap(({ labels, value, startMs: beganMs }): OurPoint[] => {
       const given = { labels: ownLabels(family, labels), end: hrTime(timeMs) }
-      const startMs = this.#startMs(family)
+      const startMs = beganMs ?? this.#startMs(family)
       if (!this.#deltas.sums) return [numberPoint({ ...given, start: hrTime(startMs), value })]
-      const next = this.#book(family, labels, [value], timeMs).difference(0, 0, [value], startMs, timeMs)
+      const next = this.#book(family, labels, [value], timeMs, beganMs !== undefined).difference(0, 0, [value], startMs, timeMs)
       return next === undefined ? [] : [numberPoint({ ...given, ...timesOf(next), value: next.value(0), settle: next.settle })]
     })
   }
@@ -88,14 +92,20 @@ export class Families {
     return KEPT_COUNTERS.has(name) ? this.#starts.keptStartMs : this.#starts.startMs
   }
 
-  #book(family: Family, labels: Sample['labels'], totals: readonly number[], timeMs: number): Book {
+  /** `older`: it began before this process, so what it is at first sight is nothing that was added since. */
+  #book(family: Family, labels: Sample['labels'], totals: readonly number[], timeMs: number, older = false): Book {
     const key = `${family.name} ${JSON.stringify(labels)}`
-    const known = this.#books.get(key)
-    if (known !== undefined) return known
+    const book = this.#books.get(key) ?? this.#newBook(family, totals, timeMs, older)
+    this.#books.delete(key)
+    this.#books.set(key, book)
+    if (this.#books.size > this.#maxBooks) this.#books.delete(this.#books.keys().next().value ?? '')
+    return book
+  }
+
+  #newBook({ name }: Family, totals: readonly number[], timeMs: number, older: boolean): Book {
     const book = new Book(totals.length, 1)
     const { delivered } = this.#starts
-    if (delivered === 'all' || (delivered === 'kept' && KEPT_COUNTERS.has(family.name))) book.take(0, 0, totals, timeMs)
-    if (this.#books.size < MAX_BOOKS) this.#books.set(key, book)
+    if (older || delivered === 'all' || (delivered === 'kept' && KEPT_COUNTERS.has(name))) book.take(0, 0, totals, timeMs)
     return book
   }
 }
@@ -113,7 +123,7 @@ function gauges(family: Family, timeMs: number): OurPoint[] {
 function ownLabels({ name }: Family, labels: Sample['labels']): Labels {
   const ours = name.startsWith('orb8_')
   const pairs = Object.entries(labels).map(([label, value]) =>
-    ours ? attributeOf(label, String(value)) : value === '' ? undefined : ([label, value] as const),
+    ours ? attributeOf(label, String(value), name) : value === '' ? undefined : ([label, value] as const),
   )
   return labelsOf(pairs.filter((pair) => pair !== undefined))
 }

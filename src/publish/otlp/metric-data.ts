@@ -6,7 +6,7 @@ import { instrumentOf } from './names.ts'
 import type { OurPoint } from './points.ts'
 
 /** Units of what can be half. */
-const FRACTIONAL = new Set(['s', '1', 'W', 'J', 'Cel', 'By/s', ''])
+const FRACTIONAL = new Set(['s', '1', 'W', 'J', 'Cel', 'Hz', 'By/s', ''])
 
 export function metricData(metric: Omit<Metric, 'labels'>, points: readonly OurPoint[], delta: boolean): MetricData {
   const { name, unit } = instrumentOf(metric)

@@ -10,6 +10,7 @@ const SUFFIX_UNITS: ReadonlyMap<string, string> = new Map([
   ['celsius', 'Cel'],
   ['watts', 'W'],
   ['joules', 'J'],
+  ['hertz', 'Hz'],
 ])
 
 export interface Instrument {
@@ -45,14 +46,19 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   peer_namespace: 'orb8.peer.namespace',
   peer_workload: 'orb8.peer.workload',
   peer_zone: 'orb8.peer.zone',
+  // An attribute's name is never the beginning of another's: some backends make trees of them.
+  gpu: 'orb8.gpu.index',
 }
+/** Of metrics whose names begin with `orb8_rdma_`: their ports are no servers'. */
+const RDMA_ATTRIBUTES: Readonly<Record<string, string>> = { port: 'orb8.rdma.port', device: 'orb8.rdma.device' }
 
 const DIRECTIONS: Readonly<Record<string, string>> = { egress: 'transmit', ingress: 'receive' }
 
 /** The attribute of a label of one of our metrics, or undefined where it is empty. */
-export function attributeOf(label: string, value: string): readonly [name: string, value: AttributeValue] | undefined {
+export function attributeOf(label: string, value: string, metric = ''): readonly [name: string, value: AttributeValue] | undefined {
   if (value === '') return undefined
-  const name = ATTRIBUTES[label] ?? `orb8.${label.replaceAll('_', '.')}`
+  const name =
+    (metric.startsWith('orb8_rdma_') ? RDMA_ATTRIBUTES[label] : undefined) ?? ATTRIBUTES[label] ?? `orb8.${label.replaceAll('_', '.')}`
   switch (label) {
     case 'direction':
       return [name, DIRECTIONS[value] ?? value]

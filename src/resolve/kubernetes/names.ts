@@ -2,6 +2,8 @@
 import type { Prefix } from '../../address.ts'
 import type { Address } from '../../model.ts'
 import type { CgroupIdentity } from '../cgroup-path.ts'
+import type { DraUuid } from '../gpu-holders.ts'
+import type { WorkloadNames } from '../gpus.ts'
 import type { OwnerNames } from '../owner.ts'
 import type { ClusterPeers } from '../peer.ts'
 import type { Node } from './node.ts'
@@ -17,9 +19,12 @@ import { type PeerScope, peerScope } from './peer-scope.ts'
 import { Peers } from './peers.ts'
 import { PodLogs } from './pod-logs.ts'
 import { PublicPrefixes } from './public-prefixes.ts'
+import type { ResourceSlice } from './resource-slice.ts'
+import { ResourceSlices } from './resource-slices.ts'
 import type { Service } from './service.ts'
 import { Services } from './services.ts'
 import { Waits } from './waits.ts'
+import { Workloads } from './workloads.ts'
 
 export interface KubernetesNamesOptions {
   readonly nodeName: string
@@ -32,6 +37,8 @@ export interface KubernetesNamesOptions {
   readonly partialRoot: boolean
   /** Called when `scope` is chosen later than at once, and with each change: `cluster` wants all pods told to `peerSink`. */
   readonly scopeChosen?: (scope: PeerScope) => void
+  /** Called once, when a GPU by a resource claim is asked for: `sliceSink` wants this node's ResourceSlices. Not without the API. */
+  readonly slicesWanted?: () => void
   /** A pod that flows were seen of has given its address back: a collection now keeps its traffic from the next holder's. */
   readonly handedBack?: () => void
   /** Monotonic, ms. */
@@ -58,8 +65,12 @@ export interface KubernetesNames {
   readonly peerSink: ObjectSink<PeerPod>
   readonly serviceSink: ObjectSink<Service>
   readonly nodeSink: ObjectSink<Node>
+  readonly sliceSink: ObjectSink<ResourceSlice>
   /** For the resolver. */
   readonly owners: OwnerNames
+  /** For the resolver of devices. */
+  readonly workloads: WorkloadNames
+  readonly draUuid: DraUuid
   /** For the resolver; undefined without the API. */
   readonly cluster: ClusterPeers | undefined
   /** Undefined until it is known how many nodes there are, and without the API. */
@@ -86,6 +97,8 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
   const peerPods = new PeerPods(book, peerPrefixes)
   const services = new Services(prefixes)
   const nodes = new Nodes(prefixes)
+  const slices = new ResourceSlices()
+  let askedForSlices = false
   const logs = new PodLogs({ directory: podLogsDirectory, nodeName, nowMs })
   const waits = new Waits({ nowMs })
   const inOwnRange = (address: Address): boolean => nodes.withRangeAround(address)?.name === nodeName
@@ -106,7 +119,16 @@ export function createKubernetesNames(options: KubernetesNamesOptions): Kubernet
     peerSink: peerPods,
     serviceSink: services,
     nodeSink: followed(nodes, choose),
+    sliceSink: slices,
     owners,
+    workloads: new Workloads({ pods: ownPods, logs, owners }),
+    draUuid(pool, device) {
+      if (api && !askedForSlices) {
+        askedForSlices = true
+        options.slicesWanted?.()
+      }
+      return slices.uuidOf(pool, device)
+    },
     cluster: api ? peers : undefined,
     get scope() {
       return peers.scope

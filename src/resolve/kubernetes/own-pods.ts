@@ -2,6 +2,7 @@
 import type { Address, Owner } from '../../model.ts'
 import type { Ownership } from '../owner.ts'
 import { AddressBook, type AddressBookOptions, type Holder } from './address-book.ts'
+import { Claims } from './claims.ts'
 import { Inventory, type Listed } from './inventory.ts'
 import type { ObjectSink } from './object-sink.ts'
 import type { OwnPod } from './own-pod.ts'
@@ -37,8 +38,10 @@ export class OwnPods implements ObjectSink<OwnPod> {
   /** In the order in which they went. */
   readonly #gone = new Map<string, OwnRecord>()
   readonly #byHash = new Map<string, OwnRecord>()
-  /** How many live pods have that namespace and name: two while one replaces the other. */
-  readonly #names = new Map<string, number>()
+  /** Live pods by namespace and name: two while one replaces the other. */
+  readonly #names = new Claims<string, OwnRecord>()
+  /** The last that went, of those that are kept. */
+  readonly #goneNames = new Map<string, OwnRecord>()
   readonly #book: AddressBook<OwnRecord>
   readonly #prefixes: PublicPrefixes
   readonly #maxGone: number
@@ -78,6 +81,13 @@ export class OwnPods implements ObjectSink<OwnPod> {
   /** The container's name is known from elsewhere: the rest as `lookup`. */
   named(uid: string, container: string): Ownership | undefined {
     const record = this.#record(uid)
+    return record === undefined ? undefined : answer(record, container)
+  }
+
+  /** By name: the one that lives, else the last that went. An empty `container`: the pod as a whole. */
+  byName(namespace: string, name: string, container: string): Ownership | undefined {
+    const key = fullName(namespace, name)
+    const record = this.#names.last(key) ?? this.#goneNames.get(key)
     return record === undefined ? undefined : answer(record, container)
   }
 
@@ -153,7 +163,7 @@ export class OwnPods implements ObjectSink<OwnPod> {
   }
 
   #add(pod: OwnPod): OwnRecord {
-    const record = {
+    const record: OwnRecord = {
       pod,
       startedS: pod.startedS,
       containers: new Map(),
@@ -164,7 +174,7 @@ export class OwnPods implements ObjectSink<OwnPod> {
       asked: false,
     }
     this.#inventory.add(pod.uid, record)
-    this.#count(pod, 1)
+    this.#names.add(fullNameOf(record), record)
     for (const address of pod.addresses) this.#claim(address, record)
     return record
   }
@@ -183,7 +193,9 @@ export class OwnPods implements ObjectSink<OwnPod> {
 
   #end(record: OwnRecord): void {
     for (const address of record.pod.addresses) this.#release(address, record)
-    this.#count(record.pod, -1)
+    const name = fullNameOf(record)
+    this.#names.remove(name, record)
+    this.#goneNames.set(name, record)
     record.goneMs = this.#nowMs()
     this.#gone.set(record.pod.uid, record)
     for (const [uid, oldest] of this.#gone) {
@@ -197,23 +209,23 @@ export class OwnPods implements ObjectSink<OwnPod> {
     const record = this.#gone.get(uid)
     if (record === undefined) return undefined
     this.#gone.delete(uid)
+    this.#forgetName(record)
     this.#inventory.add(uid, record)
-    this.#count(record.pod, 1)
+    this.#names.add(fullNameOf(record), record)
     for (const address of record.pod.addresses) this.#claim(address, record)
     return record
   }
 
   #forget(uid: string, record: OwnRecord): void {
     this.#gone.delete(uid)
+    this.#forgetName(record)
     if (this.#byHash.get(record.pod.configHash) === record) this.#byHash.delete(record.pod.configHash)
     this.#changes++
   }
 
-  #count({ namespace, name }: OwnPod, more: number): void {
-    const key = fullName(namespace, name)
-    const count = (this.#names.get(key) ?? 0) + more
-    if (count > 0) this.#names.set(key, count)
-    else this.#names.delete(key)
+  #forgetName(record: OwnRecord): void {
+    const name = fullNameOf(record)
+    if (this.#goneNames.get(name) === record) this.#goneNames.delete(name)
   }
 
   #claim(address: Address, record: OwnRecord): void {
@@ -235,6 +247,10 @@ function answer({ pod, answers }: OwnRecord, container: string): Ownership {
   const made: Ownership = { owner, attribution: 'cgroup' }
   answers.set(container, made)
   return made
+}
+
+function fullNameOf({ pod: { namespace, name } }: OwnRecord): string {
+  return fullName(namespace, name)
 }
 
 /** No namespace has a slash. */

@@ -5,7 +5,7 @@ import type { Address } from '../../model.ts'
 import type { CgroupIdentity, PodCgroup } from '../cgroup-path.ts'
 import { type OwnerAnswer, type OwnerNames, type Ownership, ownerOf, UNOWNED } from '../owner.ts'
 import type { NodeSubtree } from './node-subtree.ts'
-import type { OwnPods } from './own-pods.ts'
+import type { OwnAnswer, OwnPods } from './own-pods.ts'
 import type { PodLogs } from './pod-logs.ts'
 import type { Waits } from './waits.ts'
 
@@ -47,6 +47,16 @@ export class Owners implements OwnerNames {
     return this.#ofNoContainer(identity, local)
   }
 
+  /**
+   * Whose a process is, by what is known now. `cgroup` 0: its path may be told from elsewhere than the mount, and says nothing of
+   * other nodes. Undefined: of another node, which shares its kernel with this one.
+   */
+  ofProcess(cgroup: bigint, identity: CgroupIdentity | undefined): Ownership | undefined {
+    if (cgroup !== 0n && this.#sources.subtree.elsewhere(cgroup, identity)) return undefined
+    const pod = identity === undefined ? undefined : this.#findPod(identity)
+    return identity === undefined || pod === undefined ? this.#byPath(identity) : this.#bestOf(pod, identity).ownership
+  }
+
   /** On cgroup v1 nodes every socket is of no container: until its address is known it may be a pod's. */
   #ofNoContainer(identity: CgroupIdentity | undefined, local: Address): OwnerAnswer {
     const { api, pods, waits, inOwnRange } = this.#sources
@@ -57,48 +67,64 @@ export class Owners implements OwnerNames {
   }
 
   /** To be called before the flows of a collection are resolved: looks into the logs' directories for what the API does not say. */
-  async ensure(identities: Iterable<CgroupIdentity | undefined>): Promise<void> {
+  ensure(identities: Iterable<CgroupIdentity | undefined>): Promise<void> {
+    return this.#ensure([...identities].flatMap((identity) => (identity === undefined ? [] : [this.#podOf(identity)])))
+  }
+
+  /** The same for `ofProcess`. */
+  ensureProcesses(identities: readonly CgroupIdentity[]): Promise<void> {
+    return this.#ensure(identities.map((identity) => this.#findPod(identity)))
+  }
+
+  async #ensure(wanted: readonly (PodCgroup | undefined)[]): Promise<void> {
     const { pods, logs } = this.#sources
     const needs = new Map<string, PodCgroup>()
-    for (const identity of identities) {
-      const pod = identity === undefined ? undefined : this.#podOf(identity)
+    for (const pod of wanted) {
       if (pod !== undefined && pods.lookup(pod.podUid, pod.containerId)?.certain !== true) needs.set(keyOf(pod), pod)
     }
     await logs.ensure(needs.values())
   }
 
   #ofPod(pod: PodCgroup, identity: CgroupIdentity): OwnerAnswer {
-    const { api, pods, logs, waits } = this.#sources
-    const { podUid, containerId } = pod
-    const told = pods.lookup(podUid, containerId)
-    if (told?.certain) return this.#named(pod, told.ownership)
-    const logged = logs.lookup(podUid, containerId)
-    if (logged?.certain) {
-      if (told !== undefined) return this.#named(pod, pods.named(podUid, logged.ownership.owner.container) ?? told.ownership)
-      if (!api) return this.#named(pod, logged.ownership)
+    const { api, logs, waits } = this.#sources
+    const { ownership, certain } = this.#bestOf(pod, identity)
+    if (certain) {
+      waits.named(keyOf(pod))
+      return { ownership, state: 'named' }
     }
-    const ownership = told?.ownership ?? logged?.ownership ?? this.#byPath(identity)
     const somebodyKnows = api || logs.found
     return { ownership, state: somebodyKnows && waits.mayWait(keyOf(pod)) ? 'waiting' : 'named' }
   }
 
-  #named(pod: PodCgroup, ownership: Ownership): OwnerAnswer {
-    this.#sources.waits.named(keyOf(pod))
-    return { ownership, state: 'named' }
+  #bestOf({ podUid, containerId }: PodCgroup, identity: CgroupIdentity): OwnAnswer {
+    const { api, pods, logs } = this.#sources
+    const told = pods.lookup(podUid, containerId)
+    if (told?.certain) return told
+    const logged = logs.lookup(podUid, containerId)
+    if (logged?.certain) {
+      if (told !== undefined) return { ownership: pods.named(podUid, logged.ownership.owner.container) ?? told.ownership, certain: true }
+      if (!api) return logged
+    }
+    return { ownership: told?.ownership ?? logged?.ownership ?? this.#byPath(identity), certain: false }
+  }
+
+  #podOf(identity: CgroupIdentity): PodCgroup | undefined {
+    const pod = this.#findPod(identity)
+    if (pod !== undefined && this.#isKnown(pod)) this.#sources.subtree.learn(pod)
+    return pod
   }
 
   /** The outermost pod that this node is known to run; the outermost of all where none is. */
-  #podOf(identity: CgroupIdentity): PodCgroup | undefined {
+  #findPod(identity: CgroupIdentity): PodCgroup | undefined {
     const { podUid, containerId, nodeContainer, innerPods = [] } = identity
     if (podUid === undefined) return undefined
-    const { pods, logs, subtree } = this.#sources
     const outermost = { podUid, ...(containerId && { containerId }), ...(nodeContainer && { nodeContainer }) }
-    for (const pod of [outermost, ...innerPods]) {
-      if (pods.lookup(pod.podUid) === undefined && logs.lookup(pod.podUid) === undefined) continue
-      subtree.learn(pod)
-      return pod
-    }
-    return outermost
+    return [outermost, ...innerPods].find((pod) => this.#isKnown(pod)) ?? outermost
+  }
+
+  #isKnown({ podUid }: PodCgroup): boolean {
+    const { pods, logs } = this.#sources
+    return pods.lookup(podUid) !== undefined || logs.lookup(podUid) !== undefined
   }
 
   #byPath(identity: CgroupIdentity | undefined): Ownership {

@@ -27,6 +27,11 @@ export interface Need {
   readonly containerId?: string
 }
 
+export interface PodName {
+  readonly namespace: string
+  readonly pod: string
+}
+
 interface LogRecord {
   readonly pod: LoggedPod
   readonly containers: Map<string, string>
@@ -38,8 +43,8 @@ interface LogRecord {
 export class PodLogs {
   readonly #options: PodLogsOptions
   readonly #pods = new Map<string, LogRecord>()
-  /** `namespace/name` of those whose directory is there. */
-  #names: ReadonlySet<string> = new Set()
+  /** UIDs by `namespace/name`, of those whose directory is there. */
+  #names: ReadonlyMap<string, string> = new Map()
   #scanMs = Number.NEGATIVE_INFINITY
   #scans = 0
   #found = false
@@ -69,10 +74,11 @@ export class PodLogs {
   }
 
   /** Looks into the directories where something asked for is not known, at most once a second; without need once a minute. */
-  async ensure(needs: Iterable<Need>): Promise<void> {
+  async ensure(needs: Iterable<Need>, names: Iterable<PodName> = []): Promise<void> {
     const unknown = [...needs].filter((need) => this.lookup(need.podUid, need.containerId)?.certain !== true)
+    const strange = [...names].some(({ namespace, pod }) => !this.has(namespace, pod))
     const sinceMs = this.#options.nowMs() - this.#scanMs
-    const soon = unknown.length > 0 && (this.#found || this.#scans === 0)
+    const soon = (unknown.length > 0 || strange) && (this.#found || this.#scans === 0)
     if (sinceMs < (soon ? MIN_SCAN_MS : RESCAN_MS)) return
     this.#scanning ??= this.#scan(unknown).finally(() => {
       this.#scanning = undefined
@@ -86,6 +92,12 @@ export class PodLogs {
     if (record === undefined) return undefined
     const container = containerId === undefined ? '' : record.containers.get(containerId)
     return { ownership: this.#answer(record, container ?? ''), certain: container !== undefined }
+  }
+
+  /** By name, while its directory is there. An empty `container`: the pod as a whole. */
+  byName(namespace: string, name: string, container: string): Ownership | undefined {
+    const record = this.#pods.get(this.#names.get(`${namespace}/${name}`) ?? '')
+    return record === undefined ? undefined : this.#answer(record, container)
   }
 
   /** Is there one of that name? */
@@ -106,7 +118,7 @@ export class PodLogs {
       if (known === undefined) this.#add(pod)
       else known.seen = this.#scans
     }
-    this.#names = new Set(pods.map(({ namespace, name }) => `${namespace}/${name}`))
+    this.#names = new Map(pods.map(({ namespace, name, uid }) => [`${namespace}/${name}`, uid]))
     for (const { podUid, containerId } of needs) {
       const record = this.#pods.get(podUid)
       if (record !== undefined && containerId !== undefined) await this.#nameContainer(record, containerId, links)

@@ -9,7 +9,7 @@ import { createLogger } from '../../../src/log.ts'
 import type { ClusterNumbers } from '../../../src/publish/cluster-numbers.ts'
 import { ApiServer } from '../../harness/api-server.ts'
 import { until } from '../../harness/child.ts'
-import { node, pod, service } from '../../harness/kubernetes-objects.ts'
+import { node, pod, resourceSlice, service } from '../../harness/kubernetes-objects.ts'
 import { Undo } from '../../harness/undo.ts'
 
 /** A cluster of two nodes, of which this is `node-a`. */
@@ -136,4 +136,18 @@ t.test('a node of which the cluster knows no pod is told of', async (t) => {
 t.test('a kubeconfig that cannot be used ends the start', async (t) => {
   const { follow } = await world(t)
   await t.rejects(follow({ KUBECONFIG: '/nowhere/at/all' }), ConfigError)
+})
+
+t.test("this node's ResourceSlices are followed once a GPU by a claim is asked for", async (t) => {
+  const { api, told, follow } = await world(t)
+  const slice = (node: string, uuid: string) => resourceSlice({ node, devices: { 'gpu-0': { uuid } } })
+  api.put(slice('node-a', 'GPU-a'), slice('node-b', 'GPU-b'))
+  const { names, firstNames } = await follow()
+  await firstNames()
+  t.notOk('resourceslices' in told)
+  t.equal(names.draUuid('node-a', 'gpu-0'), undefined, 'not yet')
+  await until('the slice', () => names.draUuid('node-a', 'gpu-0') === 'GPU-a')
+  t.equal(names.draUuid('node-b', 'gpu-0'), undefined)
+  await until('the watch', () => told.resourceslices === true)
+  t.same(api.refused, [])
 })

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type Devices, openDevices } from '../../../src/commands/export/devices.ts'
 import type { Listener } from '../../../src/commands/export/source.ts'
 import { type Config, loadConfig } from '../../../src/config.ts'
-import type { WorkloadNames } from '../../../src/resolve/gpus.ts'
+import type { WantedNames, WorkloadNames } from '../../../src/resolve/gpus.ts'
 import { CGROUP_ROOT } from '../../harness/cgroups.ts'
 import { DcgmExporter, dcgmText } from '../../harness/dcgm-exporter.ts'
 import { TRAINING } from '../../harness/gpu-machine.ts'
@@ -58,11 +58,26 @@ t.test('GPUs get the workload that their pod is known to be of', (t: Test) =>
   onMachine(async ({ open, said }) => {
     t.strictSame(await ownersOf(await open()), ['ml/train-0/main/train-0/Pod', '////'], 'without Kubernetes')
     t.strictSame(said, ['dcgm up', 'pod_resources up'])
+    const asked: WantedNames[] = []
     const names: WorkloadNames = {
+      ensure: async (wanted) => void asked.push(wanted),
       ofPod: (namespace, pod, container) => ({ namespace, pod, container, workload: 'train', workloadKind: 'StatefulSet' }),
       ofCgroup: () => ({ namespace: '', pod: '', container: '', workload: '', workloadKind: '' }),
     }
     t.strictSame(await ownersOf(await open({}, names)), ['ml/train-0/main/train/StatefulSet', '////'])
+    t.match(
+      asked,
+      [
+        {
+          paths: [],
+          pods: [
+            { namespace: 'ml', pod: 'train-0' },
+            { namespace: 'ml', pod: 'train-0' },
+          ],
+        },
+      ],
+      'kubelet and dcgm',
+    )
   }),
 )
 
@@ -79,16 +94,19 @@ t.test('whoever names workloads and fails takes the devices with him, and nothin
     const broken = (): never => {
       throw new TypeError('no such thing')
     }
-    t.strictSame(await (await open({}, { ofPod: broken, ofCgroup: broken })).collect(), [])
+    t.strictSame(await (await open({}, { ensure: async () => undefined, ofPod: broken, ofCgroup: broken })).collect(), [])
     t.strictSame(said, ['dcgm up', 'pod_resources up', 'devices down: internal'])
   }),
 )
 
 t.test('what was read is good for three intervals', (t: Test) =>
-  onMachine(async ({ open, dcgm }) => {
+  onMachine(async ({ open, dcgm, said }) => {
     dcgm.text = `DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-1"} 70 ${Date.now() - 5000}\n`
     t.equal((await ownersOf(await open({ ORB8_COLLECT_INTERVAL: '2s' }))).length, 1)
+    t.equal(said.shift(), 'dcgm up')
+    said.length = 0
     t.equal((await ownersOf(await open({ ORB8_COLLECT_INTERVAL: '1s' }))).length, 0)
+    t.strictSame(said, ['dcgm down: stale'])
   }),
 )
 

@@ -34,9 +34,10 @@ export const RESOURCES: ReadonlyMap<string, string> = new Map([
   ['pods', 'Pod'],
   ['services', 'Service'],
   ['nodes', 'Node'],
+  ['resourceslices', 'ResourceSlice'],
 ])
 
-const LIST_PATH = /^\/api\/v1\/(\w+)$/
+const LIST_PATH = /^\/(?:api\/v1\/(?!resourceslices)|apis\/resource\.k8s\.io\/v1\/(?=resourceslices))(\w+)$/
 
 export function readRequest({ url = '', method = '', headers }: IncomingMessage, prefix: string): Asked {
   const { pathname, searchParams } = new URL(url, 'http://server')
@@ -56,7 +57,7 @@ export function unauthorized({ socket, headers }: IncomingMessage, { tokens, bas
   return known ? undefined : { status: 401, reason: 'Unauthorized', message: 'Unauthorized' }
 }
 
-/** Undefined for what a role with get, list and watch on pods, services and nodes allows. */
+/** Undefined for what a role with get, list and watch on pods, services, nodes and ResourceSlices allows. */
 export function forbidden({ method, verb, resource }: Asked): Refusal | undefined {
   if (method === 'GET' && RESOURCES.has(resource)) return undefined
   const message = `${resource || verb} is forbidden: User "system:serviceaccount:orb8:orb8" cannot do that`

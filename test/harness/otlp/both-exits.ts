@@ -17,9 +17,16 @@ const LABELS: Readonly<Record<string, string>> = {
   'orb8.peer.namespace': 'peer_namespace',
   'orb8.peer.workload': 'peer_workload',
   'orb8.peer.zone': 'peer_zone',
+  'orb8.gpu.index': 'gpu',
+  'orb8.rdma.device': 'device',
+  'orb8.rdma.port': 'port',
 }
 const DIRECTIONS: Readonly<Record<string, string>> = { transmit: 'egress', receive: 'ingress' }
-const SUFFIXES: Readonly<Record<string, string>> = { s: '_seconds' }
+const SUFFIXES: Readonly<Record<string, string>> = {
+  ...{ s: '_seconds', W: '_watts', J: '_joules', Cel: '_celsius', Hz: '_hertz', 'By/s': '_per_second' },
+}
+/** Of what has no unit the name tells a share from a number. */
+const SHARE = /^orb8\.gpu\.(\w+\.)?(utilization|active)$/
 
 type Labels = Readonly<Record<string, string>>
 
@@ -52,7 +59,7 @@ export function samplesOfPoints(points: readonly OtlpPoint[]): Map<string, numbe
     samples.set(at, value)
   }
   for (const point of points) {
-    const unit = SUFFIXES[point.unit] ?? ''
+    const unit = SHARE.test(point.name) ? '_ratio' : (SUFFIXES[point.unit] ?? '')
     const base = point.name.replaceAll('.', '_')
     const name = `${base.endsWith(unit) ? base : `${base}${unit}`}${point.monotonic ? '_total' : ''}`
     const labels = labelsOf(point)

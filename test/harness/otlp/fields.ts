@@ -1,5 +1,6 @@
 // What is wrong with what a collector was sent, field by field, by section 7 of the contract and OTLP's data model. Written apart from
 // the exporter's own tables.
+import { uptime } from 'node:os'
 import type { Received } from './collector.ts'
 import type { OtlpPoint } from './points.ts'
 
@@ -29,6 +30,9 @@ const ATTRIBUTES = new Set([
 const RESOURCE = ['service.name', 'service.version', 'k8s.node.name', 'host.name']
 /** Clocks of one host: what a point says was before it came. */
 const SKEW_MS = 50
+/** What devices count they count since some time after the boot, whoever asks. */
+const OF_DEVICES = /^orb8\.(gpu|rdma)\./
+const BOOT_MINUTE_MS = 60_000
 
 export interface Expected {
   readonly temporality: 'delta' | 'cumulative'
@@ -63,7 +67,8 @@ function* faultsOf(point: OtlpPoint, { atMs }: Received, { temporality, version,
   if (kind !== 'histogram' && whole !== /^(By|\{\w+\})$/.test(unit)) yield `${unit} as ${whole ? 'an integer' : 'a double'}`
   if (!(value >= 0) && name !== 'nodejs.external.memory.bytes') yield `value ${value}`
   if (!(timeMs <= atMs + SKEW_MS && timeMs > sinceMs)) yield `time ${timeMs}`
-  if (kind === 'gauge' ? startMs !== 0 : !(startMs >= sinceMs && startMs <= timeMs)) yield `start ${startMs}, time ${timeMs}`
+  const earliestMs = OF_DEVICES.test(name) && temporality === 'cumulative' ? Date.now() - uptime() * 1000 - BOOT_MINUTE_MS : sinceMs
+  if (kind === 'gauge' ? startMs !== 0 : !(startMs >= earliestMs && startMs <= timeMs)) yield `start ${startMs}, time ${timeMs}`
   for (const [key, said] of Object.entries(attributes)) if (said === '') yield `${key} is empty`
   if (kind === 'histogram') yield* bucketFaults(point)
   const traffic = TRAFFIC[name]

@@ -66,6 +66,34 @@ t.test('counters that outlive the process begin with it no more, and an earlier 
   t.match(points(goesOn, [counter('orb8_flow_overflow_total', 8)], 3000)[0]?.points, [{ value: 3, startTime: [2, 0] }])
 })
 
+const energy = (pod: string, value: number): Family => ({
+  name: 'orb8_gpu_energy_joules_total',
+  type: 'counter',
+  unit: 'J',
+  help: 'h',
+  samples: [{ suffix: '', labels: { pod, gpu: '0' }, value, startMs: 250 }],
+})
+
+t.test('a counter that began before the process has its own start, and differences from first sight on', async (t) => {
+  const told = points(new Families(CUMULATIVE, STARTS), [energy('a', 9000)], 2000)
+  t.match(told[0]?.points, [{ value: 9000, startTime: [0, 250_000_000], endTime: [2, 0] }])
+  t.same(told[0]?.points[0]?.attributes, { 'k8s.pod.name': 'a', 'orb8.gpu.index': '0' })
+  const families = new Families(DELTA, STARTS)
+  t.same(points(families, [energy('a', 9000)], 2000)[0]?.points, [], 'nothing of it was added since')
+  const next = points(families, [energy('a', 9100)], 3000)
+  t.match(next[0]?.points, [{ value: 100, startTime: [2, 0], endTime: [3, 0] }])
+  take(next)
+  t.same(points(families, [energy('b', 9200)], 4000)[0]?.points, [], 'the next holder begins anew')
+  t.match(points(families, [energy('a', 9300)], 5000)[0]?.points, [{ value: 200, startTime: [3, 0] }], 'one that comes back goes on')
+})
+
+t.test('of too many series the one told longest ago is forgotten', async (t) => {
+  const families = new Families(DELTA, STARTS, 2)
+  for (const pod of ['a', 'b', 'a', 'c']) points(families, [energy(pod, 9000)], 2000)
+  const seen = (pod: string) => points(families, [energy(pod, 9001)], 3000)[0]?.points.length
+  t.strictSame([seen('a'), seen('b')], [1, 0])
+})
+
 t.test("labels of Node's and the process' metrics keep their names", async (t) => {
   const family: Family = {
     name: 'nodejs_gc',

@@ -10,6 +10,7 @@ t.test("names and units are the contract's", async (t) => {
     ['orb8_gpu_utilization_ratio', 'gauge', '1', 'orb8.gpu.utilization', '1'],
     ['orb8_gpu_temperature_celsius', 'gauge', 'Cel', 'orb8.gpu.temperature', 'Cel'],
     ['orb8_gpu_energy_joules_total', 'counter', 'J', 'orb8.gpu.energy', 'J'],
+    ['orb8_gpu_clock_hertz', 'gauge', 'Hz', 'orb8.gpu.clock', 'Hz'],
     ['orb8_gpu_pcie_bytes_per_second', 'gauge', 'By/s', 'orb8.gpu.pcie.bytes', 'By/s'],
     ['orb8_bpf_program_run_seconds_total', 'counter', 's', 'orb8.bpf.program.run', 's'],
     ['process_cpu_seconds_total', 'counter', '', 'process.cpu', 's'],
@@ -36,4 +37,15 @@ t.test('labels become attributes, empty ones none', async (t) => {
   t.strictSame(attributeOf('program', 'orb8_walk'), ['orb8.program', 'orb8_walk'])
   t.strictSame(attributeOf('gpu_uuid', 'GPU-1'), ['orb8.gpu.uuid', 'GPU-1'])
   t.equal(attributeOf('pod', ''), undefined)
+  t.strictSame(attributeOf('port', '1', 'orb8_rdma_bytes_total'), ['orb8.rdma.port', 1], 'no server')
+  t.strictSame(attributeOf('direction', 'egress', 'orb8_rdma_bytes_total'), ['network.io.direction', 'transmit'])
+})
+
+t.test('no attribute is named like the beginning of another', async (t) => {
+  const names = ALL_METRICS.flatMap(({ name, labels }) => labels.map((label) => attributeOf(label, '1', name)?.[0] ?? ''))
+  for (const name of new Set(names))
+    t.notOk(
+      names.find((other) => other.startsWith(`${name}.`)),
+      name,
+    )
 })

@@ -6,6 +6,8 @@ import { createKubernetesNames, type KubernetesNamesOptions } from '../../../src
 import { stripNode } from '../../../src/resolve/kubernetes/node.ts'
 import { stripOwnPod } from '../../../src/resolve/kubernetes/own-pod.ts'
 import { stripPeerPod } from '../../../src/resolve/kubernetes/peer-pod.ts'
+import { stripResourceSlice } from '../../../src/resolve/kubernetes/resource-slice.ts'
+import { resourceSlice } from '../../harness/kubernetes-objects.ts'
 import { rawPod, UID } from './raw.ts'
 
 const ID = 'a'.repeat(64)
@@ -21,6 +23,7 @@ function world(change: Partial<KubernetesNamesOptions> = {}) {
     podLogsDirectory: '/no/such/directory',
     partialRoot: false,
     scopeChosen: (scope) => told.push(scope),
+    slicesWanted: () => told.push('slices'),
     handedBack: () => told.push('handed back'),
     nowMs: () => clock.ms,
     ...change,
@@ -123,4 +126,17 @@ t.test('pods of this node: known, joined, counted, and reported when they give a
   t.equal(names.cluster?.nodeOrPod(address), undefined)
   t.equal(names.publicPrefixes().length, 0)
   t.strictSame(names.counts(), { ownPods: 0, peerPods: 0, services: 0, nodes: 0, waitsRefused: 0, prefixesOverlooked: 0 })
+})
+
+t.test('ResourceSlices are wanted once a GPU by a claim is asked for, and not without the API', async (t) => {
+  const { names, told } = world()
+  t.strictSame(told, [])
+  for (let n = 0; n < 2; n++) t.equal(names.draUuid('node-1', 'gpu-0'), undefined)
+  t.strictSame(told, ['slices'])
+  const slice = stripResourceSlice(resourceSlice({ node: 'node-1', devices: { 'gpu-0': { uuid: 'GPU-a' } } }))
+  if (slice !== undefined) names.sliceSink.put(slice)
+  t.equal(names.draUuid('node-1', 'gpu-0'), 'GPU-a')
+  const alone = world({ api: false })
+  alone.names.draUuid('node-1', 'gpu-0')
+  t.strictSame(alone.told, [])
 })
