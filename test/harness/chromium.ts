@@ -15,20 +15,19 @@ const PATIENCE_MS = 120_000
 const WINDOW = '1400,3000'
 
 export interface Look {
-  /** The document as it is in the end; empty without scripts, for one of its own is how the browser tells it. */
+  /** The document as it is in the end. */
   readonly dom: string
   /** What the page or the browser had to say: errors of scripts, what a policy forbade. */
   readonly console: readonly string[]
 }
 
 export interface LookOptions {
-  readonly scripts?: boolean
   /** A PNG of the page goes there. */
   readonly screenshot?: string
 }
 
 /** Throws where it does not end in time or not well. */
-export async function look(undo: Undo, url: string, { scripts = true, screenshot }: LookOptions = {}): Promise<Look> {
+export async function look(undo: Undo, url: string, { screenshot }: LookOptions = {}): Promise<Look> {
   const folder = mkdtempSync(join(tmpdir(), 'orb8-test-chromium-'))
   const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   undo.add({ gently: remove, atOnce: remove })
@@ -40,8 +39,8 @@ export async function look(undo: Undo, url: string, { scripts = true, screenshot
       `--user-data-dir=${folder}`,
       `--window-size=${WINDOW}`,
       `--virtual-time-budget=${PAGE_MS}`,
-      scripts ? '--dump-dom' : '--blink-settings=scriptEnabled=false',
       ...(screenshot === undefined ? [] : [`--screenshot=${screenshot}`]),
+      '--dump-dom',
       url,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },

@@ -22,6 +22,11 @@ interface Override {
   readonly matcher: { readonly id: string; readonly options: string }
   readonly properties: readonly { readonly id: string; readonly value: unknown }[]
 }
+interface Transformation {
+  readonly rowField?: string
+  readonly columnField?: string
+  readonly indexByName?: Readonly<Record<string, number>>
+}
 interface Panel {
   readonly type: string
   readonly title: string
@@ -29,7 +34,7 @@ interface Panel {
   readonly targets?: readonly Target[]
   readonly options?: { readonly nodes?: { readonly mainStatUnit?: string }; readonly yAxis?: { readonly unit?: string } }
   readonly fieldConfig?: { readonly defaults: { readonly unit?: string; readonly max?: number }; readonly overrides: readonly Override[] }
-  readonly transformations?: readonly { readonly id: string; readonly options: Readonly<Record<string, string>> }[]
+  readonly transformations?: readonly { readonly id: string; readonly options: Transformation }[]
 }
 interface Given {
   readonly dashboards: readonly { readonly uid: string; readonly title: string; readonly panels: readonly Panel[] }[]
@@ -52,6 +57,8 @@ interface Seen {
   readonly texts: string
   /** Numbers that were drawn. */
   readonly values: number
+  /** The largest of them. */
+  readonly most: number
   /** Of the lines, circles, cells or figures, in pixels. */
   readonly drawn: readonly Rect[]
 }
@@ -164,8 +171,11 @@ function row(cells: readonly string[], tag = 'td'): string {
 const same = (labels: Series['labels']): string => JSON.stringify(Object.entries(labels).sort())
 
 /** One row for each set of labels, one column for each query, as `merge` makes them; links as the overrides have them. */
-function table(series: readonly Series[], { targets = [], fieldConfig }: Panel): string {
-  const names = [...new Set(series.flatMap(({ labels }) => Object.keys(labels)))].filter((name) => name !== '__name__')
+function table(series: readonly Series[], { targets = [], fieldConfig, transformations = [] }: Panel): string {
+  const place = Object.assign({}, ...transformations.map(({ options }) => options.indexByName)) as Record<string, number>
+  const names = [...new Set(series.flatMap(({ labels }) => Object.keys(labels)))]
+    .filter((name) => name !== '__name__')
+    .sort((a, b) => (place[a] ?? 99) - (place[b] ?? 99))
   const overrides = fieldConfig?.overrides ?? []
   const property = (matching: (override: Override) => boolean, id: string): unknown =>
     overrides.filter(matching).flatMap(({ properties }) => properties.filter((one) => one.id === id))[0]?.value
@@ -196,7 +206,7 @@ function table(series: readonly Series[], { targets = [], fieldConfig }: Panel):
   return `<table>${row([...names, ...columns.map(({ title }) => title)], 'th')}${body.join('')}</table>`
 }
 
-function matrix(series: readonly Series[], { rowField = '', columnField = '' }: Readonly<Record<string, string>>, unit = ''): string {
+function matrix(series: readonly Series[], { rowField = '', columnField = '' }: Transformation, unit = ''): string {
   const columns = [...new Set(series.map(({ labels }) => labels[columnField] ?? ''))]
   const rows = Map.groupBy(series, ({ labels }) => labels[rowField] ?? '')
   const body = [...rows].map(([name, group]) => {
@@ -219,34 +229,43 @@ function drawn(panel: Panel, series: readonly Series[]): string {
   throw new Error(`no such panel: ${type}`)
 }
 
-const page = document.getElementById('page')
-const asked = await Promise.all(
-  given.dashboards.flatMap(({ uid, title, panels }) => [
-    { heading: title },
-    ...panels.map(async ({ targets, ...panel }) => {
-      if (targets === undefined) return { heading: panel.title }
-      const answers = await Promise.all(targets.map(ask))
-      const series = answers.flat().filter(({ points }) => points.length > 0)
-      return { name: `${uid}: ${panel.title}`, panel: { ...panel, targets }, series }
-    }),
+/** What stands on the page: a heading, or a panel with its data. */
+interface Part {
+  readonly name: string
+  readonly html: string
+  /** Undefined: a heading. */
+  readonly values?: readonly number[]
+}
+
+async function part(uid: string, panel: Panel): Promise<Part> {
+  const { title, targets, gridPos } = panel
+  const name = `${uid}: ${title}`
+  if (targets === undefined) return { name, html: `<h3>${escaped(title)}</h3>` }
+  const answers = await Promise.all(targets.map(ask))
+  const series = answers.flat().filter(({ points }) => points.length > 0)
+  const html = `<section style="grid-column: span ${gridPos.w}"><h4>${escaped(title)}</h4>${drawn(panel, series)}</section>`
+  return { name, html, values: series.flatMap(({ points }) => points.map(([, value]) => value)) }
+}
+
+const parts = await Promise.all(
+  given.dashboards.flatMap(({ uid, title, panels }): (Part | Promise<Part>)[] => [
+    { name: uid, html: `<h2>${escaped(title)}</h2>` },
+    ...panels.map((panel) => part(uid, panel)),
   ]),
 )
-page.innerHTML = asked
-  .map(({ heading, panel, series }) => {
-    if (heading !== undefined) return `<h2>${escaped(heading)}</h2>`
-    return `<section style="grid-column: span ${panel.gridPos.w}"><h3>${escaped(panel.title)}</h3>${drawn(panel, series)}</section>`
-  })
-  .join('')
+const page = document.getElementById('page')
+page.innerHTML = parts.map(({ html }) => html).join('')
 const sections = [...page.querySelectorAll('section')]
-const seen = asked
-  .filter(({ heading }) => heading === undefined)
-  .map(({ name = '', series = [] }, index): Seen => {
+const seen = parts
+  .filter(({ values }) => values !== undefined)
+  .map(({ name, values = [] }, index): Seen => {
     const section = sections[index]
     const shapes = [...(section?.querySelectorAll('.drawn') ?? [])].map((shape) => shape.getBoundingClientRect())
     return {
       name,
       texts: section?.textContent ?? '',
-      values: series.reduce((sum, { points }) => sum + points.length, 0),
+      values: values.length,
+      most: Math.max(0, ...values),
       drawn: shapes.map(({ width, height }) => ({ width, height })),
     }
   })
