@@ -60,6 +60,8 @@ interface Ends {
   readonly train: Agent
   /** A pod of another node in another zone, and something outside the cluster. */
   readonly afar: Agent
+  /** The driver takes one more sample of the training's process. */
+  readonly compute: () => void
 }
 
 function populate(site: Site, kube: KubeNode, { driver }: GpuMachine): Ends {
@@ -77,10 +79,10 @@ function populate(site: Site, kube: KubeNode, { driver }: GpuMachine): Ends {
   const computing = new Child(site.undo, 'sleep', ['600'])
   const container = train.pod.container(containerIdOf(train.pod.object.metadata.uid, { name: 'main' }))
   writeFileSync(join(container.directory, 'cgroup.procs'), String(computing.pid))
-  // Long ahead: what a process used is told of the samples that came since the last question.
-  driver.change({ '0.compute': `${computing.pid}:5242880`, '0.samples': `${computing.pid}:${(Date.now() + 3_600_000) * 1000}:60` })
+  const compute = (): void =>
+    driver.change({ '0.compute': `${computing.pid}:5242880`, '0.samples': `${computing.pid}:${(Date.now() - 500) * 1000}:60` })
   const afar = site.agent({ namespace: kube.attach('afar', AT.afar, AT.payments) })
-  return { web: web.agent, database: kube.agent(database), train: train.agent, afar }
+  return { web: web.agent, database: kube.agent(database), train: train.agent, afar, compute }
 }
 
 const PORT = 5432
@@ -99,7 +101,7 @@ async function call(server: Agent, client: Agent, at: string, up = 1e6, down = 2
 }
 
 /** Some of everything that a panel shows. */
-async function traffic({ web, database, train, afar }: Ends): Promise<void> {
+async function traffic({ web, database, train, afar, compute }: Ends): Promise<void> {
   for (const at of [AT.database, AT.service]) await call(database, web, at)
   await call(database, afar, AT.database)
   await call(web, afar, AT.web)
@@ -120,6 +122,7 @@ async function traffic({ web, database, train, afar }: Ends): Promise<void> {
   await call(afar, train, AT.payments, TRAINING_BYTES, TRAINING_BYTES)
   for (let i = 0; i < 6; i++) await web.say(`close b${i}`)
   await database.each('close q', 'close u')
+  compute()
 }
 
 /** By its own scrapes, so that they are over when it resolves. */
@@ -165,6 +168,8 @@ t.test(
     await traffic(ends)
     await scraped(prometheus, 2)
     await traffic(ends)
+    // A line has two points at least.
+    await scraped(prometheus, 3)
 
     const missing = async (): Promise<string[]> => {
       const empty: string[] = []

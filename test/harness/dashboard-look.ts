@@ -12,7 +12,7 @@ import type { Undo } from './undo.ts'
 
 const PAGE = join(import.meta.dirname, 'dashboard-page.ts')
 const SPAN_S = 120
-const STEP_S = 3
+const STEP_S = 1
 const STYLE = `body { font: 12px sans-serif } main { display: grid; grid-template-columns: repeat(24, 1fr); gap: 8px }
 h2, h3 { grid-column: span 24; margin: 8px 0 0 } h4 { margin: 0 } section { border: 1px solid #ccc; padding: 6px; overflow: hidden }
 svg { width: 100% } polyline, line { fill: none; stroke-width: 1.5; stroke: #36c } text { font-size: 7px; text-anchor: middle } b { font-size: 28px }`
