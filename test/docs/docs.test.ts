@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { parseDocument, stringify } from 'yaml'
+import { ALL_SETTINGS } from '../../src/config/settings.ts'
 import { has } from '../harness/namespaces.ts'
 import { recordedBy, unknownMetrics } from '../harness/promql.ts'
 import { ROOT, RULES } from '../harness/rules.ts'
 
-const PAGES = [...globSync('docs/**/*.md', { cwd: ROOT }), ...globSync('*.md', { cwd: ROOT })].sort()
+const PAGES = ['docs/**/*.md', '*.md', 'helm/orb8/*.md'].flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort()
+const VARIABLES = new Set(ALL_SETTINGS.flatMap(({ variable, specific = variable }) => [variable, specific]))
 const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 
 /** Fenced blocks of one language, also indented ones. */
@@ -26,6 +28,36 @@ t.test('queries ask for metrics that are there', async (t) => {
   for (const { page, expr } of queries) {
     const ours = unknownMetrics(expr.replaceAll(/#.*$/gm, ''), recorded).filter((name) => !name.startsWith('kube_'))
     t.same(ours, [], `${page}: ${expr}`)
+  }
+})
+
+t.test('metrics, programs and settings that the prose names are there', async (t) => {
+  const recorded = recordedBy(RULES)
+  const programs = globSync('bpf/*.[ch]', { cwd: ROOT }).map(textOf).join('\n')
+  // Others tell of names that were or may be one day, and of the scripts' own.
+  const present = PAGES.filter((page) => !/^(CHANGELOG|CONTRIBUTING).md$/.test(page) && !page.startsWith('docs/decisions/'))
+  for (const page of present) {
+    const named = [...textOf(page).matchAll(/`(orb8_\w*[a-z0-9])\b(?!\.|:)/g)].map(([, name = '']) => name)
+    const unknown = named.filter((name) => unknownMetrics(name, recorded).length > 0 && !new RegExp(`\\b${name}\\b`).test(programs))
+    t.same(unknown, [], `${page}: metrics`)
+    const settings = [...textOf(page).matchAll(/\b(?:ORB8|OTEL)_[A-Z_]*[A-Z]\b(?!_)/g)].map(([name]) => name)
+    t.same(
+      settings.filter((name) => !VARIABLES.has(name)),
+      [],
+      `${page}: settings`,
+    )
+  }
+})
+
+t.test('values that the pages set are values of the chart', async (t) => {
+  const values = parseDocument(textOf('helm/orb8/values.yaml'))
+  const keys = PAGES.flatMap((page) => [...textOf(page).matchAll(/--set ([\w.]+)=/g)].map(([, key = '']) => ({ page, key })))
+  t.ok(keys.length > 3)
+  for (const { page, key } of keys) {
+    const [group = ''] = key.split('.')
+    // Below a map of the user's own, such as labels, anything goes.
+    const own = /\.labels\./.test(key) && values.has(group)
+    t.ok(own || values.hasIn(key.split('.')), `${page}: ${key}`)
   }
 })
 
