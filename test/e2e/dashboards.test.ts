@@ -16,6 +16,7 @@ import { has } from '../harness/namespaces.ts'
 import { Collector } from '../harness/otlp/collector.ts'
 import { countRuns } from '../harness/program-runs.ts'
 import { Prometheus } from '../harness/prometheus.ts'
+import { RdmaTree } from '../harness/rdma.ts'
 import { ROOT, RULE_FILES } from '../harness/rules.ts'
 import { onSite, type Site } from '../harness/site.ts'
 import { connect, exchange } from '../harness/streams.ts'
@@ -25,9 +26,8 @@ const skip = has('prometheus') && has('chromium') ? false : 'no prometheus or ch
 const LIMIT_MS = 300_000
 const PATIENCE_MS = 60_000
 
-/** Panels without data here, and why. Test data of the tests' own fills the first (test/dashboards). */
+/** Panels without data here, and why: test/dashboards fills them with data of its own. */
 const EMPTY: Readonly<Record<string, string>> = {
-  'orb8-gpu: RDMA': 'there is no RDMA device',
   'orb8-exporter: Programs that the kernel refused': 'it is empty where all is well',
 }
 
@@ -60,11 +60,13 @@ interface Ends {
   readonly train: Agent
   /** A pod of another node in another zone, and something outside the cluster. */
   readonly afar: Agent
-  /** The driver takes one more sample of the training's process. */
+  /** One more sample of the training's process, and more words on the wire. */
   readonly compute: () => void
 }
 
-function populate(site: Site, kube: KubeNode, { driver }: GpuMachine): Ends {
+const SENT = 'mlx5_0/ports/1/counters/port_xmit_data'
+
+function populate(site: Site, kube: KubeNode, { driver }: GpuMachine, rdma: RdmaTree): Ends {
   const addresses = [{ type: 'InternalIP', address: '10.250.0.2' }] as const
   kube.api.put(
     node({ name: 'node-b', zone: 'eu-1b', podCidrs: ['10.244.2.0/24'], addresses }),
@@ -79,8 +81,12 @@ function populate(site: Site, kube: KubeNode, { driver }: GpuMachine): Ends {
   const computing = new Child(site.undo, 'sleep', ['600'])
   const container = train.pod.container(containerIdOf(train.pod.object.metadata.uid, { name: 'main' }))
   writeFileSync(join(container.directory, 'cgroup.procs'), String(computing.pid))
-  const compute = (): void =>
+  let words = 0
+  const compute = (): void => {
     driver.change({ '0.compute': `${computing.pid}:5242880`, '0.samples': `${computing.pid}:${(Date.now() - 500) * 1000}:60` })
+    words += 1e9
+    rdma.write({ [SENT]: words })
+  }
   const afar = site.agent({ namespace: kube.attach('afar', AT.afar, AT.payments) })
   return { web: web.agent, database: kube.agent(database), train: train.agent, afar, compute }
 }
@@ -140,7 +146,8 @@ t.test(
     const gpus = await gpuMachine(site.undo)
     const collector = await Collector.start(site.undo)
     countRuns(site.undo)
-    const ends = populate(site, kube, gpus)
+    const rdma = new RdmaTree(site.undo, { [SENT]: 0 })
+    const ends = populate(site, kube, gpus, rdma)
     await serve(ends)
     const env = {
       ...gpus.env,
@@ -151,7 +158,7 @@ t.test(
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}`,
       OTEL_METRIC_EXPORT_INTERVAL: '2000',
     }
-    const exporter = await site.exporter(kube.options({ env }))
+    const exporter = await site.exporter(kube.options({ env, wrapper: rdma.wrapper }))
     const targets = [{ targets: [`127.0.0.1:${exporter.port}`], labels: { cluster: 'lab', zone: 'eu-1a', node: 'node-a' } }]
     const scrape = { orb8: { static_configs: targets } }
     const prometheus = await Prometheus.start(

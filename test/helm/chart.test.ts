@@ -114,6 +114,10 @@ t.test('the API server allows exactly what is asked of it', { skip: NO_HELM }, (
   const rules = (values: object): unknown => ofKind(render(values), 'ClusterRole').rules
   t.same(rules({}), [{ apiGroups: [''], resources: ['pods', 'services', 'nodes'], verbs: ['list', 'watch'] }])
   t.same(rules({ settings: { peers: 'off' } }), [{ apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] }])
+  t.same(rules({ gpu: { podResources: { enabled: true } }, settings: { peers: 'off' } }), [
+    { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+    { apiGroups: ['resource.k8s.io'], resources: ['resourceslices'], verbs: ['list', 'watch'] },
+  ])
   const binding = ofKind(renderFile('everything'), 'ClusterRoleBinding')
   t.same(binding.subjects, [{ kind: 'ServiceAccount', name: 'flows', namespace: 'orb8' }])
   t.equal(podOf(renderFile('everything')).serviceAccountName, 'flows')
