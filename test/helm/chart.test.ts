@@ -155,6 +155,18 @@ t.test("monitors keep the samples' own labels and add the node", { skip: NO_HELM
   t.end()
 })
 
+t.test('the job is orb8, whatever the release and the chart are called: alerts look for it', { skip: NO_HELM }, (t) => {
+  const named = { nameOverride: 'flows', fullnameOverride: 'bytes', commonLabels: { team: 'net' } }
+  for (const monitor of ['serviceMonitor', 'podMonitor']) {
+    const manifests = render({ ...named, [monitor]: { enabled: true } })
+    const kind = monitor === 'serviceMonitor' ? 'ServiceMonitor' : 'PodMonitor'
+    const { jobLabel } = ofKind(manifests, kind).spec
+    const labelled = kind === 'ServiceMonitor' ? ofKind(manifests, 'Service') : ofKind(manifests, 'DaemonSet').spec.template
+    t.equal(labelled.metadata.labels[jobLabel], 'orb8', kind)
+  }
+  t.end()
+})
+
 t.test('the port is the same in all places', { skip: NO_HELM }, (t) => {
   const manifests = render({ port: 19091, hostNetwork: true })
   t.equal(environmentOf(containerOf(manifests, 'orb8')).ORB8_LISTEN, ':19091')
