@@ -95,6 +95,7 @@ export const cluster = dashboard({
           {
             span: 14,
             height: 10,
+            labels: ['namespace', 'workload', 'peer_kind', 'peer_namespace', 'peer_workload'],
             columns: [{ refId: 'A', title: 'sent', unit: UNIT.bytesPerSecond }],
             link: { title: 'Its pods', uid: UID.pod, fields: { namespace: 'namespace', workload: 'workload' } },
           },
@@ -165,6 +166,7 @@ export const cluster = dashboard({
         table('Who crosses zones', [{ expr: `topk(20, ${crossing('namespace, workload, zone, peer_zone')})` }], {
           span: 8,
           height: 8,
+          labels: ['namespace', 'workload', 'zone', 'peer_zone'],
           columns: [{ refId: 'A', title: 'both ways', unit: UNIT.bytesPerSecond }],
           link: { title: 'Its pods', uid: UID.pod, fields: { namespace: 'namespace', workload: 'workload' } },
         }),

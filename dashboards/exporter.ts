@@ -209,12 +209,18 @@ export const exporter = dashboard({
         ),
         table('Versions', [{ refId: 'A', expr: `count by (version, node_version, libbpf_version) (orb8_build_info{${onInstance()}})` }], {
           height: 6,
+          labels: ['version', 'node_version', 'libbpf_version'],
           columns: [{ refId: 'A', title: 'exporters', unit: UNIT.count }],
         }),
         table(
           'Programs that the kernel refused',
           [{ refId: 'A', expr: `count by (program) (orb8_bpf_program_loaded{${onInstance()}} == 0)` }],
-          { height: 6, columns: [{ refId: 'A', title: 'exporters', unit: UNIT.count }], description: 'Empty where all is well.' },
+          {
+            height: 6,
+            labels: ['program'],
+            columns: [{ refId: 'A', title: 'exporters', unit: UNIT.count }],
+            description: 'Empty where all is well.',
+          },
         ),
       ],
     },

@@ -74,6 +74,7 @@ export const gpu = dashboard({
           {
             span: 24,
             height: 8,
+            labels: ['cluster', 'namespace', 'pod'],
             columns: [
               { refId: 'A', title: 'utilisation', unit: UNIT.ratio },
               { refId: 'B', title: 'GPUs', unit: UNIT.count },

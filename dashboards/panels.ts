@@ -3,6 +3,7 @@ import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import {
   LegendDisplayMode,
   LegendPlacement,
+  ReduceDataOptionsBuilder,
   StackingConfigBuilder,
   StackingMode,
   TableSortByFieldStateBuilder,
@@ -108,6 +109,7 @@ export function stat(title: string, unit: Unit, query: Query, options: StatOptio
     .unit(unit)
     .span(options.span ?? 4)
     .height(options.height ?? 4)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .thresholds(new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps(options)))
     .targets([ranged(query, 0)])
   if (options.decimals !== undefined) panel.decimals(options.decimals)
@@ -150,6 +152,8 @@ export interface TableColumn {
 }
 
 interface TableOptions extends Place {
+  /** Labels, in the order of their columns; Prometheus has them by the alphabet. */
+  readonly labels: readonly string[]
   readonly columns: readonly TableColumn[]
   /** A dashboard to go to from each row, with the row's labels: variable to field. */
   readonly link?: { readonly title: string; readonly uid: string; readonly fields: Readonly<Record<string, string>> }
@@ -167,7 +171,7 @@ export function table(title: string, queries: readonly Query[], options: TableOp
     .targets(queries.map(instant))
     .transformations([
       ...(single ? [] : [{ id: 'merge', options: {} }]),
-      { id: 'organize', options: { excludeByName: { Time: true }, indexByName: {}, renameByName: {} } },
+      { id: 'organize', options: { excludeByName: { Time: true }, indexByName: places(options.labels), renameByName: {} } },
     ])
   for (const column of options.columns) {
     panel.overrideByName(fieldOf(column), [
@@ -181,6 +185,9 @@ export function table(title: string, queries: readonly Query[], options: TableOp
   if (options.description !== undefined) panel.description(options.description)
   return panel
 }
+
+/** What has no place comes after what has one. */
+const places = (names: readonly string[]): Record<string, number> => Object.fromEntries(names.map((name, index) => [name, index]))
 
 function linkTo({ title, uid, fields }: NonNullable<TableOptions['link']>): DynamicConfigValue[] {
   const variables = Object.entries(fields).map(([variable, field]) => `var-${variable}=\${__data.fields["${field}"]:percentencode}`)

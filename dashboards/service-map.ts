@@ -73,6 +73,7 @@ export const serviceMap = dashboard({
             { refId: 'B', expr: summed(chosen('role="server"', 'direction="ingress"')) },
           ],
           {
+            labels: ['namespace', 'workload', 'peer_kind', 'peer_namespace', 'peer_workload'],
             columns: [
               { refId: 'A', title: 'answered', unit: UNIT.bytesPerSecond },
               { refId: 'B', title: 'asked', unit: UNIT.bytesPerSecond },
@@ -87,6 +88,7 @@ export const serviceMap = dashboard({
             { refId: 'B', expr: summed(chosen('role="client"', 'direction="ingress"')) },
           ],
           {
+            labels: ['namespace', 'workload', 'peer_kind', 'peer_namespace', 'peer_workload'],
             columns: [
               { refId: 'A', title: 'asked', unit: UNIT.bytesPerSecond },
               { refId: 'B', title: 'answered', unit: UNIT.bytesPerSecond },

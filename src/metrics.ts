@@ -160,7 +160,7 @@ export const GPU = {
     'PCIe throughput: egress is sent by the GPU, ingress received by it.',
   ),
   clock: metric('orb8_gpu_clock_hertz', 'gauge', 'Hz', [...GPU_LABELS, 'clock'], 'Clock of the multiprocessors (sm) and the memory.'),
-  lastXid: gpu('last_xid', '1', 'Number of the last error (XID) that the driver told; 0 for none.'),
+  lastXid: gpu('last_xid', '{xid}', 'Number of the last error (XID) that the driver told; 0 for none.'),
 } as const
 
 /** Per container from its processes, also where a GPU is shared. */
@@ -225,11 +225,11 @@ export const DEVICE_METRICS: readonly Metric[] = [
 
 /** The exporter about itself. */
 export const SELF = {
-  buildInfo: metric('orb8_build_info', 'gauge', '1', ['version', 'node_version', 'libbpf_version'], 'Always 1; what runs.'),
+  buildInfo: metric('orb8_build_info', 'gauge', '{build}', ['version', 'node_version', 'libbpf_version'], 'Always 1; what runs.'),
   programLoaded: metric(
     'orb8_bpf_program_loaded',
     'gauge',
-    '1',
+    '{program}',
     ['program'],
     '1 where the kernel program is attached, 0 where the kernel refused it.',
   ),
@@ -297,12 +297,12 @@ export const SELF = {
     ['stage'],
     'Time of one stage of a collection of flows: walk, drain, resolve, commit, snapshot.',
   ),
-  collectorUp: metric('orb8_collector_up', 'gauge', '1', ['collector'], '1 where the last collection worked.'),
+  collectorUp: metric('orb8_collector_up', 'gauge', '{collector}', ['collector'], '1 where the last collection worked.'),
   collectorErrors: metric('orb8_collector_errors_total', 'counter', '{error}', ['collector', 'reason'], 'Collections that failed.'),
   k8sWatchConnected: metric(
     'orb8_k8s_watch_connected',
     'gauge',
-    '1',
+    '{watch}',
     ['resource'],
     '1 while a watch at the Kubernetes API server is open: of pods (of this node), peers (all pods), services, nodes, resourceslices (where claims hold GPUs).',
   ),

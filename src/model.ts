@@ -118,7 +118,7 @@ export type MetricType = 'counter' | 'gauge' | 'histogram'
 export interface Metric {
   readonly name: string
   readonly type: MetricType
-  /** UCUM, for OTLP: By, s, {packet}, 1. */
+  /** UCUM, for OTLP: By, s, {packet}; 1 is a ratio's alone, for others make `_ratio` of it. */
   readonly unit: string
   readonly labels: readonly string[]
   readonly help: string

@@ -1,12 +1,12 @@
 // What the exporter says that it costs: kernel memory by map, runs of its programs, time by stage.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { SELF } from '../../src/metrics.ts'
 import { twoEnds } from '../harness/ends.ts'
 import { type Scrape, sum } from '../harness/exposition.ts'
+import { countRuns, STATISTICS } from '../harness/program-runs.ts'
 import { onSite, type Site } from '../harness/site.ts'
 import { connect, exchange } from '../harness/streams.ts'
-import type { Undo } from '../harness/undo.ts'
 
 const MIB = 1024 ** 2
 const CONNECTIONS = 1000
@@ -64,15 +64,6 @@ t.test(
     t.ok(stages > whole / 4 && stages < whole * 1.05, `${stages} of ${whole} s`)
   }),
 )
-
-const STATISTICS = '/proc/sys/kernel/bpf_stats_enabled'
-
-function countRuns(undo: Undo): void {
-  const before = readFileSync(STATISTICS, 'latin1')
-  const restore = (): void => writeFileSync(STATISTICS, before)
-  undo.add({ gently: restore, atOnce: restore })
-  writeFileSync(STATISTICS, '1')
-}
 
 t.test(
   'runs of programs are told where the kernel counts them, only then, and rise with connections',

@@ -114,6 +114,10 @@ t.test('the API server allows exactly what is asked of it', { skip: NO_HELM }, (
   const rules = (values: object): unknown => ofKind(render(values), 'ClusterRole').rules
   t.same(rules({}), [{ apiGroups: [''], resources: ['pods', 'services', 'nodes'], verbs: ['list', 'watch'] }])
   t.same(rules({ settings: { peers: 'off' } }), [{ apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] }])
+  t.same(rules({ gpu: { podResources: { enabled: true } }, settings: { peers: 'off' } }), [
+    { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+    { apiGroups: ['resource.k8s.io'], resources: ['resourceslices'], verbs: ['list', 'watch'] },
+  ])
   const binding = ofKind(renderFile('everything'), 'ClusterRoleBinding')
   t.same(binding.subjects, [{ kind: 'ServiceAccount', name: 'flows', namespace: 'orb8' }])
   t.equal(podOf(renderFile('everything')).serviceAccountName, 'flows')
@@ -148,6 +152,18 @@ t.test("monitors keep the samples' own labels and add the node", { skip: NO_HELM
     { honorLabels: true, interval: '30s', scrapeTimeout: '10s', relabelings: [node, zone, { targetLabel: 'cluster' }] },
   ])
   t.throws(() => render({ serviceMonitor: { enabled: true }, service: { enabled: false } }), /needs service.enabled/)
+  t.end()
+})
+
+t.test('the job is orb8, whatever the release and the chart are called: alerts look for it', { skip: NO_HELM }, (t) => {
+  const named = { nameOverride: 'flows', fullnameOverride: 'bytes', commonLabels: { team: 'net' } }
+  for (const monitor of ['serviceMonitor', 'podMonitor']) {
+    const manifests = render({ ...named, [monitor]: { enabled: true } })
+    const kind = monitor === 'serviceMonitor' ? 'ServiceMonitor' : 'PodMonitor'
+    const { jobLabel } = ofKind(manifests, kind).spec
+    const labelled = kind === 'ServiceMonitor' ? ofKind(manifests, 'Service') : ofKind(manifests, 'DaemonSet').spec.template
+    t.equal(labelled.metadata.labels[jobLabel], 'orb8', kind)
+  }
   t.end()
 })
 

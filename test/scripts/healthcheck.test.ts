@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { target } from '../../scripts/healthcheck.ts'
@@ -49,4 +51,24 @@ t.test('it ends with what /healthz says', async (t) => {
   const closed = await check({ ORB8_LISTEN: '127.0.0.1:1' })
   t.equal(closed.code, 1)
   t.match(closed.said, /ECONNREFUSED/)
+})
+
+t.test('it asks by a socket where the exporter listens on one, and knows when nobody does', async (t) => {
+  // Short: the path of a socket has 107 letters.
+  const folder = mkdtempSync(join(tmpdir(), 'orb8-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'http.sock')
+  const asked: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url)
+    response.writeHead(200).end()
+  }).listen(path)
+  await once(server, 'listening')
+  const env = { ORB8_LISTEN: `unix:${path},127.0.0.1:1` }
+  t.same(await check(env), { code: 0, said: '' })
+  t.same(await check({ ...env, ORB8_WEB_CONFIG_FILE: '/etc/web.yml' }), { code: 0, said: '' })
+  t.same(asked, ['/healthz'])
+  server.close()
+  await once(server, 'close')
+  for (const more of [{}, { ORB8_WEB_CONFIG_FILE: '/etc/web.yml' }]) t.match(await check({ ...env, ...more }), { code: 1, said: /ENOENT/ })
 })
