@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CertificateAuthority } from '../../test/harness/certificates.ts'
+import { Authority } from '../../test/harness/authority.ts'
 import { Exporter, type ExporterOptions } from '../../test/harness/exporter.ts'
 import { KubeNode } from '../../test/harness/kube-node.ts'
 import { Site } from '../../test/harness/site.ts'
@@ -30,8 +30,8 @@ export async function wholeExporter(): Promise<Whole> {
     const folder = mkdtempSync(join(tmpdir(), 'orb8-bench-ca-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     site.undo.add({ gently: remove, atOnce: remove })
-    const ca = new CertificateAuthority(folder)
-    const kube = await KubeNode.make(site, { certificate: ca.server('IP:127.0.0.1'), tokens: ['bench'] })
+    const ca = new Authority(folder)
+    const kube = await KubeNode.make(site, { certificate: ca.server('api-server'), tokens: ['bench'] })
     for (let index = 0; index < PODS; index++) kube.api.put(numbered(index))
     const flows = await ManyFlows.open(site.undo, 1)
     const without = await resident(site, flows, { env })
