@@ -121,3 +121,16 @@ t.test('what never comes to the items is not kept for ever', (t) => {
   }, SyntaxError)
   t.end()
 })
+
+t.test('each look ends behind one element, so that there is time for others in between', (t) => {
+  const body = Buffer.from('{"items":[{"a":1},{"b":2},{"c":3}],"metadata":{}}')
+  const splitter = new ListSplitter(100)
+  const counts: number[] = []
+  for (let at = 0; at < body.length; ) {
+    let count = 0
+    at = splitter.next(body, at, () => count++)
+    counts.push(count)
+  }
+  t.same(counts, [1, 1, 1])
+  t.end()
+})
