@@ -16,7 +16,8 @@ import { numbered } from './pods.ts'
 const BUNDLE = join(import.meta.dirname, '..', '..', 'scripts', 'bundle.ts')
 const PODS = 10_000
 const SCRAPES = 20
-const SETTLE_MS = 3000
+/** The exporter gives freed memory back five seconds after its lists. */
+const SETTLE_MS = 8000
 /** So that nothing else on this machine has series of its own, or not for long. */
 const env = { ORB8_FLOW_LABELS: 'workload,workload_kind,port,direction', ORB8_SERIES_LIMIT: '1000' }
 
