@@ -231,7 +231,7 @@ export const SELF = {
     'gauge',
     '{program}',
     ['program'],
-    '1 where the kernel program is attached, 0 where the kernel refused it.',
+    '1 where the kernel has loaded the program, 0 where it refused to load or attach it. Observers of dials are attached only where something may rewrite these.',
   ),
   loadSeconds: metric('orb8_bpf_load_seconds', 'gauge', 's', [], 'Time from the start of loading to the last program attached.'),
   programRuns: metric(

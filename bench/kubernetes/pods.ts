@@ -23,9 +23,10 @@ export function numbered(index: number): KubernetesObject {
   return pod({ ...own, owner: { kind: 'ReplicaSet', name: owner } })
 }
 
+/** `pod` reads label and hash out of the name. */
 const FORM = JSON.stringify(
   pod({
-    name: '<name>-<hash>-x',
+    name: '<app>-<hash>-x',
     namespace: '<namespace>',
     uid: '<uid>',
     node: '<node>',
@@ -33,14 +34,13 @@ const FORM = JSON.stringify(
     owner: { kind: 'ReplicaSet', name: '<owner>' },
     containers: [{ name: 'app', id: 'a'.repeat(64) }],
   }),
-)
+).replaceAll('<app>-<hash>-x', '<name>')
 
-/** The same as text, made in a hundredth of the time. */
+/** Literal text and names of fields by turns. */
+const PIECES = FORM.split(/<(\w+)>/)
+
+/** The same as text, made in a hundredth of the time, and without rubbish that outlives a small collection. */
 export function numberedText(index: number): string {
-  const { name, hash, ...rest } = fields(index)
-  let text = FORM.replaceAll('<name>-<hash>-x', name)
-    .replaceAll('<hash>', hash)
-    .replaceAll('<uid>', uidOf(`${index}`))
-  for (const [field, value] of Object.entries(rest)) text = text.replaceAll(`<${field}>`, value)
-  return text
+  const values: Readonly<Record<string, string>> = { ...fields(index), app: 'service', uid: uidOf(`${index}`) }
+  return PIECES.map((piece, at) => (at % 2 === 0 ? piece : (values[piece] ?? ''))).join('')
 }

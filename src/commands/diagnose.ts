@@ -10,6 +10,7 @@ import { deviceChecks } from './diagnose/devices.ts'
 import { dialledAddresses } from './diagnose/dialled-addresses.ts'
 import { exporter } from './diagnose/exporter.ts'
 import { btf, kernelVersion, lockdown } from './diagnose/kernel.ts'
+import { kubernetesChecks } from './diagnose/kubernetes.ts'
 import { bpffs, cgroup } from './diagnose/mounts.ts'
 import { pidNamespace } from './diagnose/pid-namespace.ts'
 import { pinPath } from './diagnose/pin-path.ts'
@@ -21,6 +22,8 @@ export const DIAGNOSE_HELP = `Usage: orb8 diagnose [--output=text|json] [--name=
 
 Checks what the exporter needs of this host: a line each with ok, warn or fail, what was
 found, and how to mend it. Loads each kernel program for a trial and leaves nothing behind.
+Where a Kubernetes API server is to be asked for names, it asks what it may and whether this
+node is known there.
 Where an exporter runs at the address of --listen, its numbers about itself follow, each
 with what it should be; they are warnings at most, as is what dcgm-exporter, the driver, the
 kubelet and RDMA ports do not tell of devices.
@@ -67,6 +70,7 @@ export async function diagnose(argv: readonly string[]): Promise<number> {
     pidNamespace(),
     libbpf(),
     programs({ pinned: takenOver }),
+    ...kubernetesChecks(config),
     ...devices,
     exporter({ listen: config.listen, sizes: config }),
   ])

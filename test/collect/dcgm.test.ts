@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { DcgmCollector, type DcgmCollectorOptions, DcgmError } from '../../src/collect/dcgm.ts'
-import { CertificateAuthority } from '../harness/certificates.ts'
+import { Authority } from '../harness/authority.ts'
 import { until } from '../harness/child.ts'
 import { DcgmExporter, dcgmText, type Respond } from '../harness/dcgm-exporter.ts'
 import { Undo } from '../harness/undo.ts'
@@ -173,10 +173,10 @@ t.test('over TLS the authority must be the one that is trusted', async (t) => {
   const undo = new Undo()
   try {
     const folder = t.testdir({})
-    const authority = new CertificateAuthority(folder)
-    const exporter = await DcgmExporter.start(undo, dcgmText('today'), authority.server('IP:127.0.0.1'))
+    const authority = new Authority(folder)
+    const exporter = await DcgmExporter.start(undo, dcgmText('today'), authority.server('server', ['IP:127.0.0.1']))
     t.equal((await collectorOf(undo, { url: exporter.url, ca: authority.cert }).collect()).length, 2)
-    const stranger = new CertificateAuthority(folder, 'stranger')
+    const stranger = new Authority(folder, 'stranger')
     t.equal(await failure(collectorOf(undo, { url: exporter.url, ca: stranger.cert }).collect()), 'tls')
     t.equal(await failure(collectorOf(undo, { url: exporter.url }).collect()), 'tls', 'nor one that nobody knows')
     const elsewhere = exporter.url.replace('127.0.0.1', 'localhost')

@@ -42,6 +42,9 @@ t.test('on a host that will do, everything is checked and nothing fails', async 
     'pin_path',
     'pid_namespace',
     'libbpf',
+    'kubernetes',
+    'pod_cgroups',
+    'pod_logs',
     'exporter',
   ])
     t.equal(names.filter((one) => one === name).length, 1, name)

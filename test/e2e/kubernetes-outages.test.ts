@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { CertificateAuthority } from '../harness/certificates.ts'
+import { Authority } from '../harness/authority.ts'
 import { until } from '../harness/child.ts'
 import { matching, type Scrape, sum } from '../harness/exposition.ts'
 import { falls } from '../harness/flows.ts'
@@ -58,8 +58,8 @@ t.test(
     const folder = mkdtempSync(join(tmpdir(), 'orb8-test-ca-'))
     const remove = (): void => rmSync(folder, { recursive: true, force: true })
     site.undo.add({ gently: remove, atOnce: remove })
-    const ca = new CertificateAuthority(folder)
-    const kube = await KubeNode.make(site, { certificate: ca.server('IP:127.0.0.1'), tokens: ['first'] })
+    const ca = new Authority(folder)
+    const kube = await KubeNode.make(site, { certificate: ca.server('api-server'), tokens: ['first'] })
     const exporter = await site.exporter(kube.podOptions(ca, 'first'))
     const web = kube.run({ namespace: 'shop', name: 'web', ip: '10.244.1.10' })
     const server = site.agent({ namespace: kube.attach('afar', '10.99.0.1') })

@@ -18,13 +18,13 @@ import { type Fault, Faults, type Match } from './api-server/faults.ts'
 import { type Asked, forbidden, type Refusal, readRequest, unauthorized } from './api-server/requests.ts'
 import { State } from './api-server/state.ts'
 import { Watches } from './api-server/watches.ts'
-import type { Certificate } from './certificates.ts'
+import type { Issued } from './authority.ts'
 import type { KubernetesObject } from './kubernetes-objects.ts'
 import type { Undo } from './undo.ts'
 
 export interface ApiServerOptions {
   /** HTTPS with it. */
-  readonly certificate?: Certificate
+  readonly certificate?: Pick<Issued, 'cert' | 'key'>
   /** Only who shows a certificate that this CA signed is let in. */
   readonly clientCa?: string
   /** Only who shows one of them as a bearer is let in; left out: everybody. */

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ApiServer, type ApiServerOptions } from './api-server.ts'
-import type { CertificateAuthority } from './certificates.ts'
+import type { Issued } from './authority.ts'
 import { CGROUP_ROOT, type Cgroup } from './cgroups.ts'
 import { run } from './child.ts'
 import type { ExporterOptions } from './exporter.ts'
@@ -79,7 +79,7 @@ export class KubeNode {
   }
 
   /** The same for an exporter that is a pod of the cluster: by a service account, whose token is written anew with each call. */
-  podOptions(ca: CertificateAuthority, token: string, { args = [], env = {} }: ExporterOptions = {}): ExporterOptions {
+  podOptions(ca: Pick<Issued, 'cert'>, token: string, { args = [], env = {} }: ExporterOptions = {}): ExporterOptions {
     const account = join(this.#folder, 'serviceaccount')
     mkdirSync(account, { recursive: true })
     writeFileSync(join(account, 'ca.crt'), ca.cert)

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { delimiter } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Config, serviceAddress } from '../../config.ts'
+import { giveBackFreed } from '../../kernel/malloc.ts'
 import type { Logger } from '../../log.ts'
 import type { Self } from '../../publish/self.ts'
 import { findCluster } from '../../resolve/kubernetes/api/cluster.ts'
@@ -14,6 +15,7 @@ import { stripPeerPod } from '../../resolve/kubernetes/peer-pod.ts'
 import type { PeerScope } from '../../resolve/kubernetes/peer-scope.ts'
 import { stripResourceSlice } from '../../resolve/kubernetes/resource-slice.ts'
 import { stripService } from '../../resolve/kubernetes/service.ts'
+import { ExtraRounds } from './extra-rounds.ts'
 import { Followers } from './followers.ts'
 
 /** An API server that does not answer takes no exporter out of service. */
@@ -21,6 +23,8 @@ const READY_ANYWAY_MS = 30_000
 /** So that what runs already has its names in the first collection; whoever scrapes has ten seconds. */
 const FIRST_NAMES_MS = 4000
 const LOOK_MS = 20
+/** From the end of a list until its rubbish has been collected. */
+const LET_GO_MS = 5000
 
 export interface ClusterWorld {
   readonly log: Logger
@@ -48,7 +52,9 @@ export async function followCluster(
   const { nodeName, peers, peerNodes, podLogsDir, kubernetes } = config
   const kubeconfig = config.kubeconfig.join(delimiter)
   const cluster = await findCluster({ kubernetes, kubeconfig, serviceAddress: serviceAddress(), home: homedir() })
-  const followers = cluster === undefined ? undefined : await Followers.open(cluster, log, self.kubernetes)
+  const givesBack = new ExtraRounds(giveBackFreed)
+  const listed = (): void => givesBack.within(LET_GO_MS)
+  const followers = cluster === undefined ? undefined : await Followers.open(cluster, { log, told: self.kubernetes, listed })
   const beganMs = nowMs()
   const names = createKubernetesNames({
     nodeName,
@@ -101,6 +107,7 @@ export async function followCluster(
     },
     async [Symbol.asyncDispose]() {
       await followers?.[Symbol.asyncDispose]()
+      givesBack[Symbol.dispose]()
     },
   }
 }

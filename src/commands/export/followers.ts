@@ -12,6 +12,13 @@ export type Followed<T> = Pick<WatchOptions<T>, 'resource' | 'path' | 'fieldSele
 
 type Told = Self['kubernetes']
 
+export interface FollowersWorld {
+  readonly log: Logger
+  readonly told: Told
+  /** A full list has been taken in. */
+  readonly listed: () => void
+}
+
 interface Follower {
   readonly gate: { open: boolean }
   readonly reflector: AsyncDisposable
@@ -22,29 +29,31 @@ export class Followers implements AsyncDisposable {
   readonly #Reflector: typeof Reflector
   readonly #log: Logger
   readonly #told: Told
+  readonly #listed: () => void
   readonly #running = new Map<string, Follower>()
   /** One beginning or end at a time. */
   #changes: Promise<void> = Promise.resolve()
 
-  private constructor(client: ApiClient, reflector: typeof Reflector, log: Logger, told: Told) {
+  private constructor(client: ApiClient, reflector: typeof Reflector, { log, told, listed }: FollowersWorld) {
     this.#client = client
     this.#Reflector = reflector
     this.#log = log
     this.#told = told
+    this.#listed = listed
   }
 
   /** Who asks no API server does without its client. */
-  static async open(cluster: Cluster, log: Logger, told: Told): Promise<Followers> {
+  static async open(cluster: Cluster, world: FollowersWorld): Promise<Followers> {
     const { ApiClient } = await import('../../resolve/kubernetes/api/client.ts')
     const { Reflector } = await import('../../resolve/kubernetes/api/reflector.ts')
-    return new Followers(new ApiClient(cluster, { userAgent: USER_AGENT }), Reflector, log, told)
+    return new Followers(new ApiClient(cluster, { userAgent: USER_AGENT }), Reflector, world)
   }
 
   begin<T>(followed: Followed<T>): void {
     this.#changes = this.#changes.then(() => {
       if (this.#running.has(followed.resource)) return
       const gate = { open: true }
-      const sink = gated(followed.sink, gate)
+      const sink = gated(followed.sink, gate, this.#listed)
       const reflector = new this.#Reflector(this.#client, { ...followed, sink, told: this.#told, log: this.#log })
       this.#running.set(followed.resource, { gate, reflector })
     })
@@ -71,11 +80,14 @@ export class Followers implements AsyncDisposable {
   }
 }
 
-function gated<T>(sink: ObjectSink<T>, gate: { readonly open: boolean }): ObjectSink<T> {
+function gated<T>(sink: ObjectSink<T>, gate: { readonly open: boolean }, listed: () => void): ObjectSink<T> {
   return {
     listing: () => (gate.open ? sink.listing() : undefined),
     put: (object) => (gate.open ? sink.put(object) : undefined),
-    listed: () => (gate.open ? sink.listed() : undefined),
+    async listed() {
+      if (gate.open) await sink.listed()
+      listed()
+    },
     remove: (object) => (gate.open ? sink.remove(object) : undefined),
   }
 }

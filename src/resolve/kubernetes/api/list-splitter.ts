@@ -35,8 +35,11 @@ export class ListSplitter {
     this.#item = new Pieces(maxItemBytes)
   }
 
-  /** `item` gets the text of each complete element; undefined for one too large. Throws where too much stands around the items. */
-  write(chunk: Buffer, item: (text: string | undefined) => void): void {
+  /**
+   * Goes through the chunk from `start` to the end of the next element and gives the place behind it; the chunk's length where it has
+   * none. `item` gets the element's text; undefined for one too large. Throws where too much stands around the items.
+   */
+  next(chunk: Buffer, start: number, item: (text: string | undefined) => void): number {
     // Fields of the loop below in local variables: it sees every byte.
     let depth = this.#depth
     let inString = this.#inString
@@ -44,8 +47,9 @@ export class ListSplitter {
     let inItems = this.#inItems
     let begun = this.#itemBegun
     /** Where the present run, of the head or of an element, begins in this chunk. */
-    let from = 0
-    for (let at = 0; at < chunk.length; at++) {
+    let from = start
+    let at = start
+    for (let ended = false; at < chunk.length && !ended; at++) {
       const byte = chunk[at] as number
       if (inString) {
         if (escaped) escaped = false
@@ -58,6 +62,7 @@ export class ListSplitter {
       if (between && (byte === COMMA || byte === CLOSE_ARRAY)) {
         if (begun) item(this.#item.take(chunk, from, at))
         begun = false
+        ended = byte === COMMA
       } else if (between && !begun) {
         begun = true
         from = at
@@ -79,13 +84,14 @@ export class ListSplitter {
         }
       }
     }
-    if (!inItems) this.#headPart.add(chunk, from, chunk.length)
-    else if (begun) this.#item.add(chunk, from, chunk.length)
+    if (!inItems) this.#headPart.add(chunk, from, at)
+    else if (begun) this.#item.add(chunk, from, at)
     this.#depth = depth
     this.#inString = inString
     this.#escaped = escaped
     this.#inItems = inItems
     this.#itemBegun = begun
+    return at
   }
 
   /** The list without its items. Throws SyntaxError where what came was cut off, or is no JSON. */

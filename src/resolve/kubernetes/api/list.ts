@@ -69,8 +69,7 @@ async function nextPage<T>(client: ApiClient, question: ListQuestion, query: URL
   const take = (text: string | undefined): void => intake.item(text)
   try {
     for await (const chunk of await client.get({ deed, path, query, silenceMs, signal })) {
-      await slices.breathe()
-      splitter.write(chunk, take)
+      for (let at = 0; at < chunk.length; at = splitter.next(chunk, at, take)) if (slices.used) await slices.breathe()
     }
     const head = splitter.end()
     const version = versionOf(head)

@@ -9,7 +9,7 @@ import type { Access, Cluster } from '../../../../src/resolve/kubernetes/api/acc
 import { ApiClient } from '../../../../src/resolve/kubernetes/api/client.ts'
 import { InCluster } from '../../../../src/resolve/kubernetes/api/in-cluster.ts'
 import { ApiServer, type ApiServerOptions } from '../../../harness/api-server.ts'
-import { CertificateAuthority } from '../../../harness/certificates.ts'
+import { Authority } from '../../../harness/authority.ts'
 import { until, within } from '../../../harness/child.ts'
 import { Undo } from '../../../harness/undo.ts'
 
@@ -59,10 +59,10 @@ t.test(
   'certificates are checked, and a new CA is taken as soon as it is there',
   place(async (t, { server, client }) => {
     const folder = t.testdir({ token: 'abc', 'ca.crt': '' })
-    const [first, second] = [new CertificateAuthority(folder, 'first'), new CertificateAuthority(folder, 'second')]
-    const api = await server({ certificate: first.server('IP:127.0.0.1'), tokens: ['abc'] })
-    const other = await server({ certificate: second.server('IP:127.0.0.1'), tokens: ['abc'] })
-    const trust = (ca: CertificateAuthority): void => writeFileSync(join(folder, 'ca.crt'), ca.cert)
+    const [first, second] = [new Authority(folder, 'first'), new Authority(folder, 'second')]
+    const api = await server({ certificate: first.server('one'), tokens: ['abc'] })
+    const other = await server({ certificate: second.server('other'), tokens: ['abc'] })
+    const trust = (ca: Authority): void => writeFileSync(join(folder, 'ca.crt'), ca.cert)
     let port = api.port
     const account = {
       inCluster: true,
@@ -84,8 +84,8 @@ t.test(
 t.test(
   'a server under another name is refused, unless that name is expected',
   place(async (t, { server, client }) => {
-    const ca = new CertificateAuthority(t.testdir({}))
-    const api = await server({ certificate: ca.server('DNS:api.internal') })
+    const ca = new Authority(t.testdir({}))
+    const api = await server({ certificate: ca.server('server', ['DNS:api.internal']) })
     await t.rejects(fetched(client(clusterOf(() => ({ server: api.url, tls: { ca: ca.cert } })))), {
       message: /the server's certificate is for another name \(dial a name in it, or set tls-server-name\)/,
     })
@@ -98,8 +98,8 @@ t.test(
   'a client shows its certificate, and a renewed one',
   place(async (t, { server, client }) => {
     const folder = t.testdir({})
-    const [ca, stranger] = [new CertificateAuthority(folder), new CertificateAuthority(folder, 'stranger')]
-    const api = await server({ certificate: ca.server('IP:127.0.0.1'), clientCa: ca.cert })
+    const [ca, stranger] = [new Authority(folder), new Authority(folder, 'stranger')]
+    const api = await server({ certificate: ca.server('server'), clientCa: ca.cert })
     let mine = stranger.client('orb8')
     const one = client(clusterOf(() => ({ server: api.url, tls: { ca: ca.cert, ...mine } })))
     await t.rejects(fetched(one), { message: /HTTP 401/ })
@@ -124,8 +124,8 @@ t.test(
 t.test(
   'by a proxy',
   place(async (t, { undo, server, client }) => {
-    const ca = new CertificateAuthority(t.testdir({}))
-    const api = await server({ certificate: ca.server('IP:127.0.0.1') })
+    const ca = new Authority(t.testdir({}))
+    const api = await server({ certificate: ca.server('server') })
     const through: string[] = []
     const sockets: Socket[] = []
     const proxy = createServer().on('connect', ({ url = '', headers }, socket: Socket) => {
@@ -195,8 +195,8 @@ t.test(
 t.test(
   'an answer that is no HTTP, and one that stops',
   place(async (t, { server, client }) => {
-    const ca = new CertificateAuthority(t.testdir({}))
-    const api = await server({ certificate: ca.server('IP:127.0.0.1') })
+    const ca = new Authority(t.testdir({}))
+    const api = await server({ certificate: ca.server('server') })
     await t.rejects(fetched(client(clusterOf(() => ({ server: api.url.replace('https', 'http') })))), {
       message: /^cannot list pods at http:/,
     })

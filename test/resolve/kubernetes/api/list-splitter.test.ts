@@ -1,12 +1,16 @@
 import t from 'tap'
 import { ListSplitter } from '../../../../src/resolve/kubernetes/api/list-splitter.ts'
 
+function write(splitter: ListSplitter, chunk: Buffer, item: (text: string | undefined) => void): void {
+  for (let at = 0; at < chunk.length; at = splitter.next(chunk, at, item));
+}
+
 function split(body: Buffer, sizes: () => number, maxItemBytes = 1 << 20): { items: (string | undefined)[]; head: unknown } {
   const splitter = new ListSplitter(maxItemBytes)
   const items: (string | undefined)[] = []
   for (let at = 0; at < body.length; ) {
     const size = sizes()
-    splitter.write(body.subarray(at, at + size), (text) => items.push(text))
+    write(splitter, body.subarray(at, at + size), (text) => items.push(text))
     at += size
   }
   return { items, head: splitter.end() }
@@ -112,8 +116,21 @@ t.test('an element that is too large is told and passed over, wherever the chunk
 t.test('what never comes to the items is not kept for ever', (t) => {
   const splitter = new ListSplitter(10)
   t.throws(() => {
-    for (let i = 0; i < 100; i++) splitter.write(Buffer.alloc(64 * 1024, 'x'), () => undefined)
+    for (let i = 0; i < 100; i++) write(splitter, Buffer.alloc(64 * 1024, 'x'), () => undefined)
     splitter.end()
   }, SyntaxError)
+  t.end()
+})
+
+t.test('each look ends behind one element, so that there is time for others in between', (t) => {
+  const body = Buffer.from('{"items":[{"a":1},{"b":2},{"c":3}],"metadata":{}}')
+  const splitter = new ListSplitter(100)
+  const counts: number[] = []
+  for (let at = 0; at < body.length; ) {
+    let count = 0
+    at = splitter.next(body, at, () => count++)
+    counts.push(count)
+  }
+  t.same(counts, [1, 1, 1])
   t.end()
 })
