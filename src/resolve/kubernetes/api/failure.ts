@@ -38,7 +38,7 @@ export function refused(deed: string, refusal: Refusal): ApiFailure {
 
 const REMEDIES: Readonly<Record<number, string>> = {
   401: 'the token or certificate is not accepted; it is read again before each attempt',
-  403: 'the role needs get, list and watch on pods, services and nodes',
+  403: 'the role needs list and watch on it',
   404: 'is this a Kubernetes API server?',
   429: 'the server is busy; asking less often',
 }

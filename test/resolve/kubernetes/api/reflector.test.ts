@@ -203,7 +203,7 @@ t.test(
       /^warn cannot watch pods at http:\/\/127.0.0.1:\d+: HTTP 500: no 500$/,
       /HTTP 429: no 429/,
       /HTTP 503/,
-      /HTTP 403: no 403 \(the role needs get, list and watch/,
+      /HTTP 403: no 403 \(the role needs list and watch/,
       /^info pods of the cluster are followed again$/,
     ])
   }),
