@@ -81,7 +81,7 @@ if [[ ! -e $modules/.done ]]; then
   version=$(node --print process.versions.node)
   say "npm: the exporter's dependencies, and Node $version"
   mkdir -p "$modules/node"
-  cp package.json package-lock.json "$modules"
+  cp package.json package-lock.json .npmrc "$modules"
   (cd "$modules" && npm ci --omit=dev --ignore-scripts --os=linux --cpu=$cpu --no-audit --no-fund --loglevel=error >&2)
   tarball=$(cd "$modules" && npm pack --loglevel=error "node-linux-$cpu@$version")
   tar -xzf "$modules/$tarball" -C "$modules/node" --strip-components=1
