@@ -1,26 +1,24 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
-import { setFlagsFromString } from 'node:v8'
-import { FlowCollector, type Step } from './collect/flows.ts'
+import { collectEvery, withinLimit } from './commands/export/background.ts'
 import { type FollowedCluster, followCluster } from './commands/export/cluster.ts'
+import { createCollection } from './commands/export/collection.ts'
 import { type Devices, openDevices } from './commands/export/devices.ts'
 import { ExtraRounds } from './commands/export/extra-rounds.ts'
-import { createKernelCost } from './commands/export/kernel-cost.ts'
-import { createNaming, PATIENCE_MS } from './commands/export/naming.ts'
+import { PATIENCE_MS } from './commands/export/naming.ts'
+import { tellDials, tellOpening, toldOf } from './commands/export/news.ts'
 import type { Listener } from './commands/export/source.ts'
-import { Stages } from './commands/export/stages.ts'
+import { clockOf, type World } from './commands/export/world.ts'
+import { keepYoungHeapSmall } from './commands/export/young-heap.ts'
 import { type Opened, openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import { openWebFile } from './config/web-file.ts'
 import type { Config } from './config.ts'
-import { KernelError } from './errors.ts'
 import { openCrypt } from './kernel/crypt.ts'
-import type { DialNews } from './kernel/dial-observers.ts'
 import { leaveAtOnce } from './kernel/leave.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
 import { returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import { widenPool } from './kernel/pool.ts'
-import type { Totals } from './kernel/socket-datapath.ts'
 import { createLogger, type Logger } from './log.ts'
 import type { Snapshot } from './model.ts'
 import { tellDoor } from './publish/door-log.ts'
@@ -29,31 +27,12 @@ import { checkOtlp, createOtlp, type Otlp } from './publish/otlp.ts'
 import { createRecent } from './publish/recent.ts'
 import { createRounds, type Rounds } from './publish/rounds.ts'
 import { createSelf, type Self } from './publish/self.ts'
-import { type CgroupIndex, openCgroupIndex } from './resolve/cgroup-index.ts'
+import { openCgroupIndex } from './resolve/cgroup-index.ts'
 import { findCgroupRoot } from './resolve/cgroup-root.ts'
-import { createResolver } from './resolve/flows.ts'
-import { createHostAddresses } from './resolve/host-addresses.ts'
-import type { KubernetesNames } from './resolve/kubernetes/names.ts'
-import { prefixRules } from './resolve/prefix-rules.ts'
 import { VERSION } from './version.ts'
 
-const COLLECTOR = 'flows'
-/** How long a collection that is under way at the end may still take. */
-const LAST_COLLECTION_MS = 3000
 /** Of libuv's pool; half of them for calls to GPUs, which may hang for good. */
 const POOL_THREADS = 8
-/** Interfaces come and go with pods; the trie only has to follow within a minute. */
-const PREFIX_REFRESH_MS = 10_000
-
-/** What the exporter asks the time, and whom it tells where it is: for tests. */
-export interface World {
-  /** Called before each step of a collection. */
-  readonly step?: (name: Step) => void
-  /** CLOCK_MONOTONIC, ns: the programs measure by it how long nobody has read. */
-  readonly nowNs?: () => bigint
-  /** ms since the epoch. */
-  readonly nowMs?: () => number
-}
 
 /** Runs until SIGTERM or SIGINT, then lets everything go and ends the process with 0. Throws Orb8Error where it cannot start. */
 export async function runExporter(config: Config, warnings: readonly string[], world: World = {}): Promise<void> {
@@ -152,7 +131,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     draUuid: names.draUuid,
   })
   undo.push(() => devices.close())
-  const collect = collection(config, { counting, opened, cgroups, names, devices }, self, log, world)
+  const collect = createCollection(config, { counting, opened, cgroups, names, devices }, self, log, world)
   rounds = createRounds(
     toldOf(log, async () => {
       const snapshot = await collect()
@@ -197,181 +176,9 @@ async function load(
   return counting
 }
 
-/** ms, monotonic, the same for all processes of the host. */
-function clockOf({ nowNs = process.hrtime.bigint }: World): () => number {
-  return () => Number(nowNs()) / 1e6
-}
-
-interface Sources {
-  readonly devices: Devices
-  readonly counting: Counting
-  readonly opened: Opened
-  readonly cgroups: CgroupIndex
-  readonly names: KubernetesNames
-}
-
-/** One collection: what the kernel counted, named, added up. */
-function collection(
-  config: Config,
-  { counting, opened, cgroups, names, devices }: Sources,
-  self: Self,
-  log: Logger,
-  world: World,
-): () => Promise<Snapshot> {
-  const { datapath, pins } = counting
-  const { step, nowMs = Date.now } = world
-  const sinceBootMs = clockOf(world)
-  const hostAddresses = createHostAddresses()
-  const { owners, cluster } = names
-  const known = { cgroups, networks: config.cidrs, hostAddresses, owners, ...(cluster && { cluster }) }
-  const resolver = createResolver({ ...known, maxEntries: config.flowEntries })
-  const { store, begins } = opened
-  const stages = new Stages()
-  const tellCost = createKernelCost(counting, self)
-  const { take, takeHealth, settle } = createNaming({ cgroups, names, resolver, store, log, nowMs: sinceBootMs })
-  const onStep = (name: Step): void => {
-    stages.step(name)
-    if (name === 'swap') names.collecting()
-    step?.(name)
-  }
-  const collector = new FlowCollector({
-    source: datapath,
-    ledger: store,
-    begins,
-    take: (flows) => stages.within('resolve', () => take(flows)),
-    takeHealth: (seen) => stages.within('resolve', () => takeHealth(seen)),
-    settle: () => stages.within('resolve', settle),
-    step: onStep,
-    now: nowMs,
-  })
-  let prefixesMs = Number.NEGATIVE_INFINITY
-  let pinned = true
-
-  const run = async (): Promise<Snapshot> => {
-    const families = devices.collect()
-    hostAddresses.refresh()
-    if (performance.now() - prefixesMs > PREFIX_REFRESH_MS) {
-      datapath.setPrefixes(prefixRules(config.cidrs, names.publicPrefixes()))
-      prefixesMs = performance.now()
-    }
-    tellDials(datapath.followDials(), self, log)
-    if (pinned && pins?.stands === false) {
-      pinned = false
-      const after = datapath.outlivesPins
-        ? 'counting goes on, but after a restart every counter will start at 0'
-        : 'nothing is counted until orb8 load has run and this has been started again'
-      log.error({ path: pins.path }, `the pins have been removed: ${after}`)
-    }
-    const { totals, entries, gapMs } = await collector.collect()
-    if (gapMs > 0) log.warn({ seconds: gapMs / 1000 }, 'nobody had read for so long that counting rested')
-    self.mapEntries('flows', entries.flows)
-    self.mapEntries('overflow', entries.overflow)
-    self.mapEntries('health', entries.health)
-    self.mapEntries('prefixes', datapath.prefixCount())
-    tellTotals(self, totals)
-    self.readerGap(collector.readerGapSeconds)
-    tellCost(totals.tracked)
-    const counted = await stages.within('snapshot', () => store.snapshot(store.collectedMs()))
-    for (const [stage, seconds] of stages.take()) self.stage(stage, seconds)
-    const snapshot = { ...counted, families: await families }
-    const stats = store.stats()
-    self.series(stats.series)
-    self.seriesOverflow(stats.seriesOverflow)
-    self.attributedBytes(stats.attributedBytes)
-    const { ownPods, peerPods } = names.counts()
-    self.kubernetes.podsTracked(Math.max(ownPods, peerPods))
-    return snapshot
-  }
-  return async () => {
-    const began = performance.now()
-    const seconds = (): number => (performance.now() - began) / 1000
-    try {
-      const snapshot = await run()
-      self.collected(COLLECTOR, seconds())
-      return snapshot
-    } catch (error) {
-      self.collectionFailed(COLLECTOR, error instanceof KernelError ? error.code : 'internal', seconds())
-      throw error
-    }
-  }
-}
-
 /** Goes on from where an earlier process was, if its numbers do. */
 function push(config: Config, { store, begins }: Opened, self: Self, log: Logger): Otlp | undefined {
   const delivered = store.opening.restored && !begins ? store.snapshot(store.collectedMs()) : undefined
   const { otlpExported, pushFamilies: families } = self
   return createOtlp({ settings: config, version: VERSION, self: { otlpExported, families }, log, keptStartMs: store.startMs, delivered })
-}
-
-function tellOpening(reason: string, log: Logger): void {
-  if (reason === '') log.info('counters go on from where they were')
-  else log.info({ reason }, 'every counter starts at 0')
-}
-
-function tellDials(news: readonly DialNews[], self: Self, log: Logger): void {
-  const those = (state: DialNews['state']): readonly DialNews[] => news.filter((one) => one.state === state)
-  const names = (some: readonly DialNews[]): readonly string[] => some.map(({ program }) => program)
-  for (const { program, state, cgroup, refusal } of news) {
-    self.programLoaded(program, state !== 'refused')
-    if (refusal !== undefined) log.warn({ ...refusal, cgroup }, 'what pods dial is not seen: Services may be shown as their pods')
-  }
-  const [observing, idle, left] = [those('observes'), those('idle'), those('left')]
-  if (observing.length > 0)
-    log.info({ programs: names(observing), cgroup: observing[0]?.cgroup }, 'others may rewrite what pods dial: observed')
-  if (idle.length > 0) log.info({ programs: names(idle) }, 'nobody rewrites what pods dial any more')
-  if (left.length > 0)
-    log.info({ programs: names(left) }, 'this process may not ask who rewrites what pods dial: it is observed where orb8 load found it so')
-}
-
-function tellTotals(self: Self, totals: Totals): void {
-  self.socketsTracked(totals.tracked)
-  self.socketsUntracked('limit', totals.untrackedLimit)
-  self.socketsUntracked('memory', totals.untrackedMemory)
-  self.flowOverflow(totals.overflowFlows, totals.overflowBytes)
-}
-
-/** Whoever asked for it, a collection that fails is told in the log, once per change. */
-function toldOf<T>(log: Logger, collect: () => Promise<T>): () => Promise<T> {
-  let failing = ''
-  return async () => {
-    try {
-      const collected = await collect()
-      if (failing !== '') log.info('collecting works again')
-      failing = ''
-      return collected
-    } catch (error) {
-      const { message } = error as Error
-      if (message !== failing) log.error({ err: error }, 'a collection failed')
-      failing = message
-      throw error
-    }
-  }
-}
-
-/** Collects now and in the background. Returns what ends it. */
-function collectEvery(intervalMs: number, rounds: Rounds<Snapshot>): () => Promise<void> {
-  let last: Promise<unknown> = Promise.resolve()
-  const collect = (): void => {
-    last = rounds.join().catch(() => undefined)
-  }
-  const timer = setInterval(collect, intervalMs)
-  collect()
-  return async () => {
-    clearInterval(timer)
-    await withinLimit(last)
-  }
-}
-
-async function withinLimit(collection: Promise<unknown>): Promise<void> {
-  const limit = new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())
-  await Promise.race([collection.catch(() => undefined), limit])
-}
-
-/**
- * Each collection, and a list of the cluster's pods, makes some megabytes of objects that die at once. V8 would double the space for new
- * ones again and again, to 128 MiB with 100,000 lines; kept as it is at the start a scrape takes a tenth more CPU, and 80 MiB less
- * stay resident.
- */
-function keepYoungHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
 }
