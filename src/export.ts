@@ -237,6 +237,7 @@ function collection(
     settle: () => stages.within('resolve', settle),
     step: onStep,
     now: nowMs,
+    mostKeys: config.flowEntries,
   })
   let prefixesMs = Number.NEGATIVE_INFINITY
   let pinned = true

@@ -62,15 +62,22 @@ export interface HealthCounts {
   readonly receiveDrops: number
 }
 
+/** The same object whenever the same key is told of, while it is remembered: what was found out about the key may be kept in it. */
+export interface KeyNote {
+  kept: unknown
+}
+
 /** Raw ids: what collect hands to resolve. */
 export interface Flow {
   readonly key: FlowKey
   readonly counts: FlowCounts
+  readonly note?: KeyNote
 }
 
 export interface FlowHealth {
   readonly key: FlowKey
   readonly health: HealthCounts
+  readonly note?: KeyNote
 }
 
 /** Whose socket it is, in the contract's words; every field empty where it does not apply. */

@@ -1,19 +1,33 @@
-// Remembers which rows what a flow did is added to, by the object of its labels: one look where placing takes twenty.
-// Decides nothing itself.
-import type { FlowLabels } from '../model.ts'
+// Remembers which rows what is so named is added to: placing takes twenty looks. Decides nothing itself.
+import type { Attribution, FlowLabels } from '../model.ts'
 import type { Placement } from './placement.ts'
 import type { Row } from './row.ts'
 import type { Table } from './table.ts'
 
-export interface FlowPlace {
-  readonly flow: Row
-  readonly container: Row
+/** Where all goes that has these labels. Good for ever: rows are found again where they have left. */
+export class FlowPlace {
+  /** Undefined until something is added to them. */
+  flow: Row | undefined
+  container: Row | undefined
   /** Did either find no room of its own? */
-  readonly crowded: boolean
+  crowded = false
+  /** What `Placement.returns` was. */
+  since = 0
+  readonly attribution: Attribution
+  readonly labels: FlowLabels
+  /** What was seen of health, by the table's kind. */
+  readonly health: (HealthPlace | undefined)[] = []
+
+  constructor(labels: FlowLabels, attribution: Attribution) {
+    this.labels = labels
+    this.attribution = attribution
+  }
 }
 
-interface Remembered extends FlowPlace {
-  /** What `Placement.returns` was. */
+/** In one table of health. */
+export interface HealthPlace {
+  readonly row: Row
+  readonly crowded: boolean
   readonly since: number
 }
 
@@ -21,8 +35,6 @@ export class FlowPlaces {
   readonly #flows: Table
   readonly #containers: Table
   readonly #placement: Placement
-  // Bounded by the resolver's own cache, which holds the label objects.
-  readonly #places = new WeakMap<FlowLabels, Remembered>()
 
   constructor(flows: Table, containers: Table, placement: Placement) {
     this.#flows = flows
@@ -30,19 +42,27 @@ export class FlowPlaces {
     this.#placement = placement
   }
 
-  find(labels: FlowLabels): FlowPlace {
-    const known = this.#places.get(labels)
-    if (known !== undefined && this.#stands(known)) return known
-    // First: whoever found no room asks again when some came while it was looking.
-    const since = this.#placement.returns
-    const container = this.#placement.find(this.#containers, labels)
-    const flow = this.#placement.find(this.#flows, labels)
-    const found = { flow: flow.row, container: container.row, crowded: flow.crowded || container.crowded, since }
-    this.#places.set(labels, found)
-    return found
+  /** Its rows, made where there are none. */
+  rows(place: FlowPlace): { readonly flow: Row; readonly container: Row } {
+    const { flow, container } = place
+    if (flow !== undefined && container !== undefined && this.#stands(place, flow, container)) return place as Standing
+    return this.#find(place)
   }
 
-  #stands({ flow, container, crowded, since }: Remembered): boolean {
+  #stands({ crowded, since }: FlowPlace, flow: Row, container: Row): boolean {
     return !flow.gone && !container.gone && (!crowded || since === this.#placement.returns)
   }
+
+  #find(place: FlowPlace): Standing {
+    // First: whoever found no room asks again when some came while it was looking.
+    place.since = this.#placement.returns
+    const container = this.#placement.find(this.#containers, place.labels)
+    const flow = this.#placement.find(this.#flows, place.labels)
+    place.container = container.row
+    place.flow = flow.row
+    place.crowded = flow.crowded || container.crowded
+    return place as Standing
+  }
 }
+
+type Standing = FlowPlace & { readonly flow: Row; readonly container: Row }

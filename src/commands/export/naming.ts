@@ -2,11 +2,12 @@
 // seconds; what is another node's is left out. Counts nothing, names nothing itself.
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '../../log.ts'
-import type { Flow, FlowHealth, FlowKey } from '../../model.ts'
+import type { Flow, FlowHealth } from '../../model.ts'
 import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
-import type { Resolver } from '../../resolve/flows.ts'
+import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
+import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
-import type { Store } from '../../store/store.ts'
+import type { Place, Store } from '../../store/store.ts'
 
 /** As the contract promises. */
 export const PATIENCE_MS = 10_000
@@ -31,14 +32,84 @@ export interface Naming {
   settle(): Promise<void>
 }
 
+/** What a batch tells of. */
+type Told = Pick<Flow, 'key' | 'note'>
+
+/** Cgroups met since they were last forgotten, 100 B each; meeting one twice does no harm. */
+const MOST_CGROUPS = 65_536
+
+/** As of the last batch that told of it. */
+interface Cgroup {
+  readonly id: bigint
+  identity: CgroupIdentity | undefined
+  batch: number
+}
+
+/** Where what a key did is added, kept with the key while nothing changes that it was named by. */
+class Known {
+  /** Of the resolver. */
+  readonly generation: number
+  readonly cgroup: Cgroup
+  readonly identity: CgroupIdentity | undefined
+  /** Undefined where it is another node's. */
+  readonly place: Place | undefined
+  readonly waits: boolean
+  readonly named: Named
+
+  constructor(generation: number, cgroup: Cgroup, place: Place | undefined, named: Named) {
+    this.generation = generation
+    this.cgroup = cgroup
+    this.identity = cgroup.identity
+    this.place = place
+    this.waits = named.state === 'waiting'
+    this.named = named
+  }
+}
+
 export function createNaming({ cgroups, names, resolver, store, log, nowMs }: NamingSources): Naming {
   let refused = false
+  const met = new Map<bigint, Cgroup>()
+  let batch = 0
 
-  const ensure = async (keys: Iterable<FlowKey>): Promise<void> => {
-    const ids = new Set<bigint>()
-    for (const { cgroup } of keys) ids.add(cgroup)
-    await cgroups.ensure(ids)
-    await names.ensure([...ids].map((id) => cgroups.lookup(id)))
+  const cgroupOf = ({ key, note }: Told): Cgroup => {
+    if (note?.kept instanceof Known) return note.kept.cgroup
+    let cgroup = met.get(key.cgroup)
+    if (cgroup === undefined) {
+      if (met.size >= MOST_CGROUPS) met.clear()
+      cgroup = { id: key.cgroup, identity: undefined, batch: 0 }
+      met.set(cgroup.id, cgroup)
+    }
+    return cgroup
+  }
+
+  /** Each cgroup once, however many flows it has. */
+  const ensure = async (told: Iterable<Told>): Promise<void> => {
+    batch++
+    const asked: Cgroup[] = []
+    for (const one of told) {
+      const cgroup = cgroupOf(one)
+      if (cgroup.batch === batch) continue
+      cgroup.batch = batch
+      asked.push(cgroup)
+    }
+    await cgroups.ensure(asked.map(({ id }) => id))
+    await names.ensure(asked.map(({ id }) => cgroups.lookup(id)))
+    for (const cgroup of asked) cgroup.identity = cgroups.lookup(cgroup.id)
+  }
+
+  /** To be called once its cgroup is ensured, in the same turn. */
+  const find = (told: Told): Known => {
+    const kept = told.note?.kept
+    const { generation } = resolver
+    const known = kept instanceof Known ? kept : undefined
+    if (known?.generation === generation && known.identity === known.cgroup.identity && !known.waits) return known
+    const named = resolver.name(told.key)
+    const same = known !== undefined && known.named.labels === named.labels && known.named.attribution === named.attribution
+    const place =
+      named.state === 'elsewhere' ? undefined : ((same ? known.place : undefined) ?? store.place(named.labels, named.attribution))
+    const found = new Known(generation, cgroupOf(told), place, named)
+    if (told.note !== undefined) told.note.kept = found
+    return found
   }
 
   /** It is published without a name then. */
@@ -49,28 +120,28 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
 
   return {
     async take(flows) {
-      await ensure(flows.map(({ key }) => key))
+      await ensure(flows)
       for (const flow of flows) {
-        const named = resolver.resolve(flow)
-        if (named.state === 'elsewhere') continue
-        if (named.state === 'waiting') {
+        const { waits, place } = find(flow)
+        if (place === undefined) continue
+        if (waits) {
           if (store.hold(flow.key, flow.counts)) continue
           refuse()
         }
-        store.add(named)
+        store.addTo(place, flow.counts)
       }
     },
 
     async takeHealth(seen) {
-      await ensure(seen.map(({ key }) => key))
-      for (const { key, health } of seen) {
-        const named = resolver.name(key)
-        if (named.state === 'elsewhere') continue
-        if (named.state === 'waiting') {
-          if (store.holdHealth(key, health)) continue
+      await ensure(seen)
+      for (const one of seen) {
+        const { waits, place } = find(one)
+        if (place === undefined) continue
+        if (waits) {
+          if (store.holdHealth(one.key, one.health)) continue
           refuse()
         }
-        store.addHealth({ ...named, health })
+        store.addHealthTo(place, one.health)
       }
     },
 
@@ -80,7 +151,7 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
         return
       }
       const held = [...store.held()]
-      await ensure(held.map(({ key }) => key))
+      await ensure(held)
       for (const [index, { key, sinceMs }] of held.entries()) {
         if (index % SLICE === SLICE - 1) await setImmediate()
         const named = resolver.name(key)
