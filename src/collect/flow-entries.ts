@@ -41,9 +41,11 @@ export function decodeKey(keys: Buffer, at: number): FlowKey {
   }
 }
 
-/** Exact to 2^53; two 32-bit halves are five times faster than a bigint. */
+/** Exact to 2^53; two 32-bit halves are five times faster than a bigint, and what is small is not made a double of. */
 function int64(view: DataView, at: number): number {
-  return view.getInt32(at + 4, true) * 4294967296 + view.getUint32(at, true)
+  const high = view.getInt32(at + 4, true)
+  const low = view.getInt32(at, true)
+  return high === 0 && low >= 0 ? low : high * 4294967296 + (low >>> 0)
 }
 
 /** Reads a `struct flow_counts`. */

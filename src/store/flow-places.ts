@@ -1,8 +1,10 @@
-// Remembers which rows what is so named is added to: placing takes twenty looks. Decides nothing itself.
-import type { Attribution, FlowLabels } from '../model.ts'
+// Adds what flows did to the rows of their places, which remember them: to find them anew takes twenty looks. Decides nothing itself.
+import type { Attribution, FlowCounts, FlowLabels } from '../model.ts'
+import type { AttributedBytes } from './attribution.ts'
+import type { Counter } from './counters.ts'
+import type { FlowTable } from './flow-table.ts'
 import type { Placement } from './placement.ts'
 import type { Row } from './row.ts'
-import type { Table } from './table.ts'
 
 /** Where all goes that has these labels. Good for ever: rows are found again where they have left. */
 export class FlowPlace {
@@ -31,29 +33,64 @@ export interface HealthPlace {
   readonly since: number
 }
 
-export class FlowPlaces {
-  readonly #flows: Table
-  readonly #containers: Table
-  readonly #placement: Placement
+export interface FlowPlacesOptions {
+  readonly flows: FlowTable
+  readonly containers: FlowTable
+  readonly placement: Placement
+  readonly attributed: AttributedBytes
+  /** How often a flow found no room of its own. */
+  readonly overflow: Counter
+}
 
-  constructor(flows: Table, containers: Table, placement: Placement) {
+interface Placed {
+  readonly place: FlowPlace
+  readonly counts: FlowCounts
+}
+
+type Standing = FlowPlace & { readonly flow: Row; readonly container: Row }
+
+export class FlowPlaces {
+  readonly #flows: FlowTable
+  readonly #containers: FlowTable
+  readonly #placement: Placement
+  readonly #attributed: AttributedBytes
+  readonly #overflow: Counter
+
+  constructor({ flows, containers, placement, attributed, overflow }: FlowPlacesOptions) {
     this.#flows = flows
     this.#containers = containers
     this.#placement = placement
+    this.#attributed = attributed
+    this.#overflow = overflow
   }
 
-  /** Its rows, made where there are none. */
-  rows(place: FlowPlace): { readonly flow: Row; readonly container: Row } {
-    const { flow, container } = place
-    if (flow !== undefined && container !== undefined && this.#stands(place, flow, container)) return place as Standing
-    return this.#find(place)
-  }
-
-  #stands({ crowded, since }: FlowPlace, flow: Row, container: Row): boolean {
-    return !flow.gone && !container.gone && (!crowded || since === this.#placement.returns)
+  /**
+   * A step for all of them before the next, each a short loop: rows lie all over memory, and the processor looks for those of several
+   * flows at a time.
+   */
+  add(told: readonly Placed[]): void {
+    const standing: Standing[] = []
+    for (const { place } of told) standing.push(this.#find(place))
+    for (let index = 0; index < told.length; index++) {
+      this.#flows.add((standing[index] as Standing).flow, (told[index] as Placed).counts)
+    }
+    for (let index = 0; index < told.length; index++) {
+      const { container, attribution, crowded } = standing[index] as Standing
+      const { counts } = told[index] as Placed
+      this.#containers.add(container, counts)
+      this.#attributed.add(attribution, counts)
+      if (crowded) this.#overflow.add(1)
+    }
   }
 
   #find(place: FlowPlace): Standing {
+    const { flow, container, crowded, since } = place
+    const known = flow !== undefined && container !== undefined && !flow.gone && !container.gone
+    if (known && (!crowded || since === this.#placement.returns)) return place as Standing
+    return this.#findAnew(place)
+  }
+
+  #findAnew(place: FlowPlace): Standing {
     // First: whoever found no room asks again when some came while it was looking.
     place.since = this.#placement.returns
     const container = this.#placement.find(this.#containers, place.labels)
@@ -64,5 +101,3 @@ export class FlowPlaces {
     return place as Standing
   }
 }
-
-type Standing = FlowPlace & { readonly flow: Row; readonly container: Row }

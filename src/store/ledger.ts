@@ -190,7 +190,8 @@ export class Ledger {
     const { touched } = numbers
     let records = numbers.total(META, META_NUMBERS.records)
     let census = numbers.total(META, META_NUMBERS.census)
-    for (const [index, slot] of touched.entries()) {
+    for (let index = 0; index < touched.length; index++) {
+      const slot = touched[index] as Slot
       if (index % SLICE_SLOTS === 0 && touched.length > SLICE_SLOTS) yield
       const state = this.#states[slot]
       if (slot === META || state === FREE || state === CHAINED) continue

@@ -48,14 +48,16 @@ export interface StoreStats {
   readonly attributedBytes: Readonly<Record<Attribution, number>>
 }
 
-declare const placeBrand: unique symbol
-/** Of one store alone. */
-export interface Place {
-  readonly [placeBrand]: true
+/** Of one store alone, and nothing to anybody else. */
+export type Place = Pick<FlowPlace, 'labels' | 'attribution'>
+
+export interface PlacedFlow {
+  readonly place: Place
+  readonly counts: FlowCounts
 }
 
 /**
- * Of each drain: `begin`, `addTo` and `addHealthTo` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
+ * Of each drain: `begin`, `addAll` and `addHealthTo` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
  * `snapshot`. A process may end between any two instructions: the next finds in `drains` what to do again, and all that was
  * committed stands. Without `memory` nobody need begin: all that is added between two commits is one drain.
  */
@@ -73,11 +75,11 @@ export interface Store {
   begin(number: number, source?: number): void
   /** Where what is so named is added; good as long as the store. Nothing is made before something is added. */
   place(labels: FlowLabels, attribution: Attribution): Place
-  /** Adds what one flow did. */
-  addTo(place: Place, counts: FlowCounts): void
+  /** Adds what flows did. */
+  addAll(flows: readonly PlacedFlow[]): void
   /** Adds what was seen of one flow's health. */
   addHealthTo(place: Place, health: HealthCounts): void
-  /** The same for who has no place yet: twenty times the work. */
+  /** The same for one that has no place: many times the work. */
   add(flow: ResolvedFlow): void
   addHealth(health: ResolvedHealth): void
   /**
@@ -142,7 +144,6 @@ export function createStore(options: StoreOptions): Store {
   const unlimited = [containers, ...health.unlimited]
   const limit = new SeriesLimit(seriesLimit)
   const placement = new Placement({ limited, unlimited, limit, ledger, nowMs: now() })
-  const places = new FlowPlaces(flows, containers, placement)
   let phase: Phase = 'between'
 
   const open = (number: number, source: number): void => {
@@ -179,15 +180,13 @@ export function createStore(options: StoreOptions): Store {
   const counters = new Counters(ledger, KIND.counters, within)
   const attributed = new AttributedBytes(counters)
   const overflow = counters.counter('series overflow')
+  const places = new FlowPlaces({ flows, containers, placement, attributed, overflow })
 
-  const addTo = (place: FlowPlace, counts: FlowCounts): void => {
-    if (isStill(counts)) return
+  const addAll = (told: readonly { readonly place: FlowPlace; readonly counts: FlowCounts }[]): void => {
+    const moved = told.filter(({ counts }) => !isStill(counts))
+    if (moved.length === 0) return
     within()
-    attributed.add(place.attribution, counts)
-    const { flow, container } = places.rows(place)
-    if (place.crowded) overflow.add(1)
-    flows.add(flow, counts)
-    containers.add(container, counts)
+    places.add(moved)
   }
   const addHealthTo = (place: FlowPlace, seen: HealthCounts): void => {
     if (isSound(seen)) return
@@ -202,10 +201,10 @@ export function createStore(options: StoreOptions): Store {
 
     begin: (number, source = 0) => open(number, source),
 
-    place: (labels, attribution) => new FlowPlace(labels, attribution) as unknown as Place,
-    addTo: (place, counts) => addTo(place as unknown as FlowPlace, counts),
-    addHealthTo: (place, seen) => addHealthTo(place as unknown as FlowPlace, seen),
-    add: ({ labels, attribution, counts }) => addTo(new FlowPlace(labels, attribution), counts),
+    place: (labels, attribution) => new FlowPlace(labels, attribution),
+    addAll: (told) => addAll(told as readonly { place: FlowPlace; counts: FlowCounts }[]),
+    addHealthTo: (place, seen) => addHealthTo(place as FlowPlace, seen),
+    add: ({ labels, attribution, counts }) => addAll([{ place: new FlowPlace(labels, attribution), counts }]),
     addHealth: ({ labels, attribution, health: seen }) => addHealthTo(new FlowPlace(labels, attribution), seen),
 
     hold(key, counts) {
@@ -230,7 +229,7 @@ export function createStore(options: StoreOptions): Store {
       const kept = waiting.release(key)
       if (kept === undefined || named === undefined) return
       const place = new FlowPlace(named.labels, named.attribution)
-      addTo(place, kept.counts)
+      addAll([{ place, counts: kept.counts }])
       addHealthTo(place, kept.health)
     },
 

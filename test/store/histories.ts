@@ -156,13 +156,13 @@ export async function collect(store: Store, history: History, index: number): Pr
   if (attempt > 0) {
     store.begin(index + 1, source)
     gap.add(7)
-    for (const flow of flows.slice(0, attempt)) store.addTo(placeIn(store, flow), flow.counts)
+    store.addAll(flows.slice(0, attempt).map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
     for (const seen of health.slice(0, attempt)) store.addHealthTo(placeIn(store, seen), seen.health)
     wait(store, waits.slice(0, attempt), index)
   }
   store.begin(index + 1, source)
   gap.add(0.25)
-  for (const flow of flows) store.addTo(placeIn(store, flow), flow.counts)
+  store.addAll(flows.map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
   for (const seen of health) store.addHealthTo(placeIn(store, seen), seen.health)
   wait(store, waits, index)
   await store.commit(1000 + index)

@@ -7,7 +7,7 @@ import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
 import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
 import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
-import type { Place, Store } from '../../store/store.ts'
+import type { Place, PlacedFlow, Store } from '../../store/store.ts'
 
 /** As the contract promises. */
 export const PATIENCE_MS = 10_000
@@ -51,9 +51,8 @@ class Known {
   readonly generation: number
   readonly cgroup: Cgroup
   readonly identity: CgroupIdentity | undefined
-  /** Undefined where it is another node's. */
+  /** Undefined where it waits for its name, or is another node's. */
   readonly place: Place | undefined
-  readonly waits: boolean
   readonly named: Named
 
   constructor(generation: number, cgroup: Cgroup, place: Place | undefined, named: Named) {
@@ -61,7 +60,6 @@ class Known {
     this.cgroup = cgroup
     this.identity = cgroup.identity
     this.place = place
-    this.waits = named.state === 'waiting'
     this.named = named
   }
 }
@@ -97,18 +95,19 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     for (const cgroup of asked) cgroup.identity = cgroups.lookup(cgroup.id)
   }
 
+  const placeOf = ({ labels, attribution }: Named, before: Place | undefined): Place =>
+    before?.labels === labels && before.attribution === attribution ? before : store.place(labels, attribution)
+
   /** To be called once its cgroup is ensured, in the same turn. */
   const find = (told: Told): Known => {
     const kept = told.note?.kept
     const { generation } = resolver
     const known = kept instanceof Known ? kept : undefined
-    if (known?.generation === generation && known.identity === known.cgroup.identity && !known.waits) return known
+    if (known?.generation === generation && known.identity === known.cgroup.identity) return known
     const named = resolver.name(told.key)
-    const same = known !== undefined && known.named.labels === named.labels && known.named.attribution === named.attribution
-    const place =
-      named.state === 'elsewhere' ? undefined : ((same ? known.place : undefined) ?? store.place(named.labels, named.attribution))
+    const place = named.state === 'named' ? placeOf(named, known?.place) : undefined
     const found = new Known(generation, cgroupOf(told), place, named)
-    if (told.note !== undefined) told.note.kept = found
+    if (told.note !== undefined && named.state !== 'waiting') told.note.kept = found
     return found
   }
 
@@ -121,27 +120,27 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
   return {
     async take(flows) {
       await ensure(flows)
+      const placed: PlacedFlow[] = []
       for (const flow of flows) {
-        const { waits, place } = find(flow)
-        if (place === undefined) continue
-        if (waits) {
-          if (store.hold(flow.key, flow.counts)) continue
+        const { named, place } = find(flow)
+        if (place !== undefined) placed.push({ place, counts: flow.counts })
+        else if (named.state === 'waiting' && !store.hold(flow.key, flow.counts)) {
           refuse()
+          store.add({ ...named, counts: flow.counts })
         }
-        store.addTo(place, flow.counts)
       }
+      store.addAll(placed)
     },
 
     async takeHealth(seen) {
       await ensure(seen)
       for (const one of seen) {
-        const { waits, place } = find(one)
-        if (place === undefined) continue
-        if (waits) {
-          if (store.holdHealth(one.key, one.health)) continue
+        const { named, place } = find(one)
+        if (place !== undefined) store.addHealthTo(place, one.health)
+        else if (named.state === 'waiting' && !store.holdHealth(one.key, one.health)) {
           refuse()
+          store.addHealth({ ...named, health: one.health })
         }
-        store.addHealthTo(place, one.health)
       }
     },
 
