@@ -62,9 +62,10 @@ export interface HealthCounts {
   readonly receiveDrops: number
 }
 
-/** The same object whenever the same key is told of, while it is remembered: what was found out about the key may be kept in it. */
+/** The same object whenever the same key is told of, while it is remembered: room for what was found out about the key, and from what. */
 export interface KeyNote {
-  kept: unknown
+  found: unknown
+  by: unknown
 }
 
 /** Raw ids: what collect hands to resolve. */

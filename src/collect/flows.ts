@@ -152,7 +152,8 @@ export class FlowCollector {
     this.#step = step
     this.#now = now
     this.#keys = new KnownKeys(FLOW_KEY.size, mostKeys, (keys, at) => ({
-      kept: undefined,
+      found: undefined,
+      by: undefined,
       key: decodeKey(Buffer.from(keys.buffer, keys.byteOffset), at),
     }))
     const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)

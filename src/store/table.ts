@@ -190,7 +190,7 @@ export abstract class Table {
     const catchAll = this.labels.catchAll(labels)
     const { namespace, name } = this.labels.pod(labels)
     const pod = this.#pods.have(namespace, name)
-    const row: Row = { series, key, family, slot, pod, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
+    const row: Row = { slot, gone: false, moved, stale: true, tcp, place: 0, series, key, family, pod, catchAll, lines }
     this.#byKey.set(key, row)
     this.rows.push(row)
     this.#stale.push(row)

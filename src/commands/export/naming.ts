@@ -2,10 +2,10 @@
 // seconds; what is another node's is left out. Counts nothing, names nothing itself.
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '../../log.ts'
-import type { Flow, FlowHealth } from '../../model.ts'
+import type { Flow, FlowHealth, KeyNote } from '../../model.ts'
 import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
 import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
-import type { Named, Resolver } from '../../resolve/flows.ts'
+import type { Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
 import type { Place, PlacedFlow, Store } from '../../store/store.ts'
 
@@ -38,31 +38,29 @@ type Told = Pick<Flow, 'key' | 'note'>
 /** Cgroups met since they were last forgotten, 100 B each; meeting one twice does no harm. */
 const MOST_CGROUPS = 65_536
 
-/** As of the last batch that told of it. */
 interface Cgroup {
   readonly id: bigint
-  identity: CgroupIdentity | undefined
+  basis: Basis | undefined
+  /** The last that told of it. */
   batch: number
 }
 
-/** Where what a key did is added, kept with the key while nothing changes that it was named by. */
-class Known {
-  /** Of the resolver. */
-  readonly generation: number
+/** What keys of a cgroup are named by. Their names stand while it is the cgroup's, and the resolver's generation the same. */
+class Basis {
   readonly cgroup: Cgroup
   readonly identity: CgroupIdentity | undefined
-  /** Undefined where it waits for its name, or is another node's. */
-  readonly place: Place | undefined
-  readonly named: Named
+  readonly generation: number
 
-  constructor(generation: number, cgroup: Cgroup, place: Place | undefined, named: Named) {
-    this.generation = generation
+  constructor(cgroup: Cgroup, identity: CgroupIdentity | undefined, generation: number) {
     this.cgroup = cgroup
-    this.identity = cgroup.identity
-    this.place = place
-    this.named = named
+    this.identity = identity
+    this.generation = generation
   }
 }
+
+/** Kept of a key that another node shows. */
+const ELSEWHERE = Symbol('elsewhere')
+type Where = Place | typeof ELSEWHERE
 
 export function createNaming({ cgroups, names, resolver, store, log, nowMs }: NamingSources): Naming {
   let refused = false
@@ -70,14 +68,23 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
   let batch = 0
 
   const cgroupOf = ({ key, note }: Told): Cgroup => {
-    if (note?.kept instanceof Known) return note.kept.cgroup
+    if (note?.by instanceof Basis) return note.by.cgroup
     let cgroup = met.get(key.cgroup)
     if (cgroup === undefined) {
       if (met.size >= MOST_CGROUPS) met.clear()
-      cgroup = { id: key.cgroup, identity: undefined, batch: 0 }
+      cgroup = { id: key.cgroup, basis: undefined, batch: 0 }
       met.set(cgroup.id, cgroup)
     }
     return cgroup
+  }
+
+  const basisOf = (cgroup: Cgroup): Basis => {
+    const { generation } = resolver
+    const identity = cgroups.lookup(cgroup.id)
+    const { basis } = cgroup
+    if (basis !== undefined && basis.identity === identity && basis.generation === generation) return basis
+    cgroup.basis = new Basis(cgroup, identity, generation)
+    return cgroup.basis
   }
 
   /** Each cgroup once, however many flows it has. */
@@ -92,22 +99,26 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     }
     await cgroups.ensure(asked.map(({ id }) => id))
     await names.ensure(asked.map(({ id }) => cgroups.lookup(id)))
-    for (const cgroup of asked) cgroup.identity = cgroups.lookup(cgroup.id)
+    for (const cgroup of asked) basisOf(cgroup)
   }
 
-  const placeOf = ({ labels, attribution }: Named, before: Place | undefined): Place =>
-    before?.labels === labels && before.attribution === attribution ? before : store.place(labels, attribution)
+  /** As it was found before, if that stands. To be called once its cgroup is ensured, in the same turn. */
+  const recall = (note: KeyNote | undefined): Where | undefined => {
+    const by = note?.by
+    if (!(by instanceof Basis) || by.cgroup.basis !== by || by.generation !== resolver.generation) return undefined
+    return note?.found as Where
+  }
 
-  /** To be called once its cgroup is ensured, in the same turn. */
-  const find = (told: Told): Known => {
-    const kept = told.note?.kept
-    const { generation } = resolver
-    const known = kept instanceof Known ? kept : undefined
-    if (known?.generation === generation && known.identity === known.cgroup.identity) return known
-    const named = resolver.name(told.key)
-    const place = named.state === 'named' ? placeOf(named, known?.place) : undefined
-    const found = new Known(generation, cgroupOf(told), place, named)
-    if (told.note !== undefined && named.state !== 'waiting') told.note.kept = found
+  /** Undefined where it waits for its name. */
+  const find = (told: Told): Where | undefined => {
+    const { key, note } = told
+    const by = basisOf(cgroupOf(told))
+    const { state, labels, attribution } = resolver.name(key)
+    if (state === 'waiting') return undefined
+    const before = note?.found as Where | undefined
+    const same = typeof before === 'object' && before.labels === labels && before.attribution === attribution
+    const found = state === 'elsewhere' ? ELSEWHERE : same ? before : store.place(labels, attribution)
+    if (note !== undefined) Object.assign(note, { found, by })
     return found
   }
 
@@ -122,11 +133,12 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
       await ensure(flows)
       const placed: PlacedFlow[] = []
       for (const flow of flows) {
-        const { named, place } = find(flow)
-        if (place !== undefined) placed.push({ place, counts: flow.counts })
-        else if (named.state === 'waiting' && !store.hold(flow.key, flow.counts)) {
+        const where = recall(flow.note) ?? find(flow)
+        if (where === ELSEWHERE) continue
+        if (where !== undefined) placed.push({ place: where, counts: flow.counts })
+        else if (!store.hold(flow.key, flow.counts)) {
           refuse()
-          store.add({ ...named, counts: flow.counts })
+          store.add({ ...resolver.name(flow.key), counts: flow.counts })
         }
       }
       store.addAll(placed)
@@ -135,11 +147,12 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     async takeHealth(seen) {
       await ensure(seen)
       for (const one of seen) {
-        const { named, place } = find(one)
-        if (place !== undefined) store.addHealthTo(place, one.health)
-        else if (named.state === 'waiting' && !store.holdHealth(one.key, one.health)) {
+        const where = recall(one.note) ?? find(one)
+        if (where === ELSEWHERE) continue
+        if (where !== undefined) store.addHealthTo(where, one.health)
+        else if (!store.holdHealth(one.key, one.health)) {
           refuse()
-          store.addHealth({ ...named, health: one.health })
+          store.addHealth({ ...resolver.name(one.key), health: one.health })
         }
       }
     },

@@ -39,7 +39,7 @@ function world() {
   const notes = new Map<number, KeyNote>()
   /** As the collector does. */
   const told = (id: number) => {
-    const note = notes.get(id) ?? { kept: undefined }
+    const note = notes.get(id) ?? { found: undefined, by: undefined }
     notes.set(id, note)
     return { key: flowKey(id), note }
   }
