@@ -70,13 +70,18 @@ export class FlowPlaces {
    */
   add(told: readonly Placed[]): void {
     const standing: Standing[] = []
-    for (const { place } of told) standing.push(this.#find(place))
-    for (let index = 0; index < told.length; index++) {
-      this.#flows.add((standing[index] as Standing).flow, (told[index] as Placed).counts)
+    const moved: FlowCounts[] = []
+    for (const { place, counts } of told) {
+      if (isStill(counts)) continue
+      standing.push(this.#find(place))
+      moved.push(counts)
     }
-    for (let index = 0; index < told.length; index++) {
+    for (let index = 0; index < moved.length; index++) {
+      this.#flows.add((standing[index] as Standing).flow, moved[index] as FlowCounts)
+    }
+    for (let index = 0; index < moved.length; index++) {
       const { container, attribution, crowded } = standing[index] as Standing
-      const { counts } = told[index] as Placed
+      const counts = moved[index] as FlowCounts
       this.#containers.add(container, counts)
       this.#attributed.add(attribution, counts)
       if (crowded) this.#overflow.add(1)
@@ -100,4 +105,18 @@ export class FlowPlaces {
     place.crowded = flow.crowded || container.crowded
     return place as Standing
   }
+}
+
+/** A flow that did nothing makes no series and keeps none alive. */
+export function isStill(counts: FlowCounts): boolean {
+  return (
+    counts.sentBytes === 0 &&
+    counts.receivedBytes === 0 &&
+    counts.sentPackets === 0 &&
+    counts.receivedPackets === 0 &&
+    counts.opened === 0 &&
+    counts.adopted === 0 &&
+    counts.closed === 0 &&
+    counts.retransmitted === 0
+  )
 }

@@ -6,7 +6,7 @@ import type { Attribution, FlowCounts, FlowKey, FlowLabels, HealthCounts, Resolv
 import { AttributedBytes } from './attribution.ts'
 import { CONTAINER_COLUMNS, type Column, flowColumns } from './columns.ts'
 import { type Counter, Counters } from './counters.ts'
-import { FlowPlace, FlowPlaces } from './flow-places.ts'
+import { FlowPlace, FlowPlaces, isStill } from './flow-places.ts'
 import { FlowTable } from './flow-table.ts'
 import { HEALTH_IDENTITY, HEALTH_KINDS, HealthTables, isSound } from './health.ts'
 import { containerLabelSet, flowLabelSet } from './labels.ts'
@@ -183,10 +183,9 @@ export function createStore(options: StoreOptions): Store {
   const places = new FlowPlaces({ flows, containers, placement, attributed, overflow })
 
   const addAll = (told: readonly { readonly place: FlowPlace; readonly counts: FlowCounts }[]): void => {
-    const moved = told.filter(({ counts }) => !isStill(counts))
-    if (moved.length === 0) return
+    if (told.every(({ counts }) => isStill(counts))) return
     within()
-    places.add(moved)
+    places.add(told)
   }
   const addHealthTo = (place: FlowPlace, seen: HealthCounts): void => {
     if (isSound(seen)) return
@@ -250,18 +249,4 @@ export function createStore(options: StoreOptions): Store {
 
 function namesOf(columns: readonly Column[]): readonly unknown[] {
   return columns.map(({ series, measures }) => [series.metric.name, series.labelValue, measures])
-}
-
-/** A flow that did nothing makes no series and keeps none alive. */
-function isStill(counts: FlowCounts): boolean {
-  return (
-    counts.sentBytes === 0 &&
-    counts.receivedBytes === 0 &&
-    counts.sentPackets === 0 &&
-    counts.receivedPackets === 0 &&
-    counts.opened === 0 &&
-    counts.adopted === 0 &&
-    counts.closed === 0 &&
-    counts.retransmitted === 0
-  )
 }

@@ -105,11 +105,14 @@ export abstract class Table {
   sweep(nowMs: number, idleMs: number): readonly Row[] {
     const moving = this.#moving
     this.#moving = []
-    for (const row of moving) if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
+    for (let index = 0; index < moving.length; index++) {
+      const row = moving[index] as Row
+      if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
+    }
     if (moving.length > 0) this.#stillSinceMs = Math.min(this.#stillSinceMs, nowMs)
     const someMayGo = nowMs - this.#stillSinceMs >= idleMs || this.#pods.someAreDue
     const left = someMayGo ? this.#takeOut(nowMs, idleMs) : []
-    for (const row of moving) row.moved = false
+    for (let index = 0; index < moving.length; index++) (moving[index] as Row).moved = false
     return left
   }
 
@@ -126,9 +129,7 @@ export abstract class Table {
 
   /** What later adds do not change; the same object while there are none. */
   publish(): SeriesTable {
-    const stale = this.#stale.filter((row) => !row.gone)
-    for (const row of this.#stale) row.stale = false
-    this.#stale = []
+    const stale = this.#takeStale()
     if (stale.length === 0 && !this.#unlisted) return this.#published
     if (this.#unlisted) this.#versions.rearrange(this.rows)
     const listed = this.#list()
@@ -143,6 +144,19 @@ export abstract class Table {
       },
     }
     return this.#published
+  }
+
+  /** Those that have not left. */
+  #takeStale(): readonly Row[] {
+    const stale = this.#stale
+    this.#stale = []
+    let someLeft = false
+    for (let index = 0; index < stale.length; index++) {
+      const row = stale[index] as Row
+      row.stale = false
+      someLeft ||= row.gone
+    }
+    return someLeft ? stale.filter(({ gone }) => !gone) : stale
   }
 
   /** Rows come at the end: those that were published need not be looked at again. Gives the others their places. */

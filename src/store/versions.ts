@@ -37,7 +37,10 @@ export class Versions {
     this.#latest?.precede(next, changed, this.#width)
     this.#latest = next
     const { numbers } = this.#live
-    for (const row of changed) write(row, numbers, row.place * this.#width)
+    for (let index = 0; index < changed.length; index++) {
+      const row = changed[index] as T
+      write(row, numbers, row.place * this.#width)
+    }
     return next
   }
 
@@ -104,8 +107,8 @@ class LazyVersion implements Version {
     const before = new Float64Array(changed.length * width)
     const { numbers } = this.#live
     let count = 0
-    for (const { place } of changed) {
-      const start = place * width
+    for (let index = 0; index < changed.length; index++) {
+      const start = (changed[index] as Placed).place * width
       if (start >= this.#length) continue
       for (let column = 0; column < width; column++) before[count * width + column] = numbers[start + column] as number
       starts[count++] = start
