@@ -62,10 +62,13 @@ export interface HealthCounts {
   readonly receiveDrops: number
 }
 
-/** The same object whenever the same key is told of, while it is remembered: room for what was found out about the key, and from what. */
+/** The same object whenever the same key is told of, while it is remembered: room for what others found out about the key. */
 export interface KeyNote {
-  found: unknown
+  /** What its name stands on. */
   by: unknown
+  /** Where what it did is added. */
+  where: unknown
+  name: unknown
 }
 
 /** Raw ids: what collect hands to resolve. */

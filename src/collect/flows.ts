@@ -152,8 +152,9 @@ export class FlowCollector {
     this.#step = step
     this.#now = now
     this.#keys = new KnownKeys(FLOW_KEY.size, mostKeys, (keys, at) => ({
-      found: undefined,
       by: undefined,
+      where: undefined,
+      name: undefined,
       key: decodeKey(Buffer.from(keys.buffer, keys.byteOffset), at),
     }))
     const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)

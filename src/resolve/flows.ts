@@ -27,8 +27,11 @@ export interface Named extends Pick<ResolvedFlow, 'labels' | 'attribution'> {
 export interface Resolver {
   /** While it is the same and `lookup` gives the same object for its cgroup, a key that is `named` reads as before. */
   readonly generation: number
-  /** The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. */
-  name(key: FlowKey): Named
+  /**
+   * The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. `before`: what
+   * was answered for this key, by this resolver: who has it saves looking for it.
+   */
+  name(key: FlowKey, before?: Named): Named
 }
 
 interface Answer {
@@ -81,13 +84,13 @@ export function createResolver(sources: ResolverSources): Resolver {
   // Each only ever rises, so equal sums mean that none has.
   const generationNow = (): number => hostAddresses.generation + (owners?.generation ?? 0) + (cluster?.generation ?? 0)
 
-  const name = (key: FlowKey): Named => {
+  const name = (key: FlowKey, before?: Named): Named => {
     const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
     const generation = generationNow()
-    let answer = answers.get(key.id)
+    let answer = (before as Answer | undefined) ?? answers.get(key.id)
     if (answer === undefined || answer.identity !== identity || answer.generation !== generation || answer.state === 'waiting') {
       answer = answerAnew(key, identity, generation, answer)
-      answers.set(key.id, answer)
+      if (before === undefined) answers.set(key.id, answer)
     }
     return answer
   }

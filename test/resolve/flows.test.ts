@@ -238,6 +238,18 @@ t.test('an answer is asked for again when the generation rises, and keeps its la
   t.equal(resolver.name(key).labels.peerKind, 'external')
 })
 
+t.test('who kept an answer gets it again while it stands, and its labels object after that, whatever the cache holds', async (t) => {
+  const { resolver, says } = named()
+  const key = aKey()
+  const kept = resolver.name(key)
+  t.equal(resolver.name({ ...key, id: 'not in the cache' }, kept), kept)
+  says.generation++
+  const again = resolver.name({ ...key, id: 'not in the cache' }, kept)
+  t.not(again, kept)
+  t.equal(again.labels, kept.labels)
+  t.equal(says.asked, 2)
+})
+
 t.test('a flow that waits for its name is asked for each time', async (t) => {
   const { resolver, says } = named()
   const key = aKey()

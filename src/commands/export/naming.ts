@@ -5,7 +5,7 @@ import type { Logger } from '../../log.ts'
 import type { Flow, FlowHealth, KeyNote } from '../../model.ts'
 import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
 import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
-import type { Resolver } from '../../resolve/flows.ts'
+import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
 import type { Place, PlacedFlow, Store } from '../../store/store.ts'
 
@@ -78,7 +78,10 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     return cgroup
   }
 
-  const basisOf = (cgroup: Cgroup): Basis => {
+  /** Within a batch its generation may change, its identity does not. */
+  const basisOf = (cgroup: Cgroup): Basis => (cgroup.basis?.generation === resolver.generation ? cgroup.basis : renew(cgroup))
+
+  const renew = (cgroup: Cgroup): Basis => {
     const { generation } = resolver
     const identity = cgroups.lookup(cgroup.id)
     const { basis } = cgroup
@@ -99,27 +102,32 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     }
     await cgroups.ensure(asked.map(({ id }) => id))
     await names.ensure(asked.map(({ id }) => cgroups.lookup(id)))
-    for (const cgroup of asked) basisOf(cgroup)
+    for (const cgroup of asked) renew(cgroup)
   }
 
   /** As it was found before, if that stands. To be called once its cgroup is ensured, in the same turn. */
   const recall = (note: KeyNote | undefined): Where | undefined => {
     const by = note?.by
     if (!(by instanceof Basis) || by.cgroup.basis !== by || by.generation !== resolver.generation) return undefined
-    return note?.found as Where
+    return note?.where as Where
   }
 
   /** Undefined where it waits for its name. */
   const find = (told: Told): Where | undefined => {
     const { key, note } = told
     const by = basisOf(cgroupOf(told))
-    const { state, labels, attribution } = resolver.name(key)
+    const name = resolver.name(key, note?.name as Named | undefined)
+    const { state, labels, attribution } = name
     if (state === 'waiting') return undefined
-    const before = note?.found as Where | undefined
+    const before = note?.where as Where | undefined
     const same = typeof before === 'object' && before.labels === labels && before.attribution === attribution
-    const found = state === 'elsewhere' ? ELSEWHERE : same ? before : store.place(labels, attribution)
-    if (note !== undefined) Object.assign(note, { found, by })
-    return found
+    const where = state === 'elsewhere' ? ELSEWHERE : same ? before : store.place(labels, attribution)
+    if (note !== undefined) {
+      note.by = by
+      note.where = where
+      note.name = name
+    }
+    return where
   }
 
   /** It is published without a name then. */

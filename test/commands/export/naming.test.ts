@@ -18,9 +18,15 @@ function world() {
   const store = createStore({ flowLabels, seriesLimit: 1000, seriesIdleMs: 1e9, now: nowMs })
   const named: FlowKey[] = []
   const labelsOf = new Map<string, typeof LABELS>()
-  const name = (key: FlowKey) => {
+  const before: unknown[] = []
+  const name = (key: FlowKey, answer?: unknown) => {
     const { cgroup } = key
     named.push(key)
+    before.push(answer)
+    if (cgroup === world.raises) {
+      resolver.generation++
+      world.prefix = 'raised '
+    }
     const state = states.get(cgroup) ?? 'named'
     const workload = state === 'named' ? `${world.prefix}${cgroup}` : 'nobody'
     const labels = labelsOf.get(workload) ?? { ...LABELS, workload }
@@ -34,12 +40,12 @@ function world() {
   const looked: unknown[] = []
   const names = { ensure: async (identities: Iterable<unknown>) => void looked.push(...identities) }
   const resolver = { generation: 0, name }
-  const world = { prefix: 'w', attribution: 'cgroup' as Attribution }
+  const world = { prefix: 'w', attribution: 'cgroup' as Attribution, raises: -1n }
   const identities = new Map<bigint, CgroupIdentity>()
   const notes = new Map<number, KeyNote>()
   /** As the collector does. */
   const told = (id: number) => {
-    const note = notes.get(id) ?? { found: undefined, by: undefined }
+    const note = notes.get(id) ?? { by: undefined, where: undefined, name: undefined }
     notes.set(id, note)
     return { key: flowKey(id), note }
   }
@@ -54,7 +60,7 @@ function world() {
     const bytes = Object.fromEntries(flows.rows.map((_, index) => [shown(index), flows.values[index * flows.columns.length] ?? 0]))
     return { ...bytes, times: health[1]?.values.reduce((sum, value) => sum + (Number.isInteger(value) ? value : 0), 0) ?? 0 }
   }
-  return { clock, states, store, asked, looked, warnings, drain, named, resolver, world, identities, naming }
+  return { clock, states, store, asked, looked, warnings, drain, named, resolver, world, identities, naming, before }
 }
 
 const cgroup = (id: number): bigint => flowKey(id).cgroup
@@ -117,16 +123,24 @@ t.test('a key that is told of again is not named again, and its cgroup still loo
 })
 
 t.test('it is named again once anything has changed that it was named by', async (t) => {
-  const { drain, named, resolver, world: now, identities } = world()
+  const { drain, named, resolver, world: now, identities, before } = world()
   await drain(1, 2)
-  named.length = 0
+  named.length = before.length = 0
   now.prefix = 'v'
   resolver.generation++
   t.match(await drain(1, 2), { [label(1)]: 10, [`v${cgroup(1)}`]: 10 })
   t.equal(named.length, 2)
+  t.match(before, [{ labels: { workload: label(1) } }, { labels: { workload: label(2) } }], 'with what it was named before')
   now.prefix = 'u'
   identities.set(cgroup(2), { kind: 'systemd', name: 'another' })
   t.match(await drain(1, 2), { [`v${cgroup(1)}`]: 20, [`v${cgroup(2)}`]: 10, [`u${cgroup(2)}`]: 10 })
+})
+
+t.test('also where it changes in the midst of a batch', async (t) => {
+  const { drain, world: now } = world()
+  await drain(1, 2)
+  now.raises = cgroup(3)
+  t.match(await drain(1, 3, 2), { [label(1)]: 20, [label(2)]: 10, [`raised ${cgroup(2)}`]: 10 })
 })
 
 t.test('the same labels found in another way are attributed in that way', async (t) => {
