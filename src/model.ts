@@ -62,15 +62,26 @@ export interface HealthCounts {
   readonly receiveDrops: number
 }
 
+/** The same object whenever the same key is told of, while it is remembered: room for what others found out about the key. */
+export interface KeyNote {
+  /** What its name stands on. */
+  by: unknown
+  /** Where what it did is added. */
+  where: unknown
+  name: unknown
+}
+
 /** Raw ids: what collect hands to resolve. */
 export interface Flow {
   readonly key: FlowKey
   readonly counts: FlowCounts
+  readonly note?: KeyNote
 }
 
 export interface FlowHealth {
   readonly key: FlowKey
   readonly health: HealthCounts
+  readonly note?: KeyNote
 }
 
 /** Whose socket it is, in the contract's words; every field empty where it does not apply. */

@@ -1,11 +1,13 @@
 // Turns the flow map into flows. Knows the map's layout; nothing of pods or HTTP.
 import { UNSPECIFIED } from '../address.ts'
-import { FLOW_COUNTS, FLOW_KEY, HEALTH, PEER, ROLE } from '../kernel/layouts.ts'
+import { FLOW_COUNTS, FLOW_KEY, HEALTH } from '../kernel/layouts.ts'
 import type { MapBatch } from '../kernel/maps.ts'
 import type { HeldFlows, Totals } from '../kernel/socket-datapath.ts'
 import { CONNECT_FAILURES } from '../metrics.ts'
-import type { Address, Flow, FlowCounts, FlowHealth, FlowKey, HealthCounts, PeerClass, Role } from '../model.ts'
+import type { Flow, FlowCounts, FlowHealth, FlowKey, HealthCounts, KeyNote } from '../model.ts'
+import { decodeCounts, decodeKey, viewOf } from './flow-entries.ts'
 import { decodeHealth } from './health.ts'
+import { KnownKeys } from './known-keys.ts'
 
 /** Two maps of the kernel: what programs filled until the last swap stays readable until it is emptied. */
 export interface FlowPair {
@@ -71,24 +73,18 @@ export interface CollectorOptions {
   readonly step?: ((name: Step) => void) | undefined
   /** ms since the epoch. */
   readonly now?: () => number
+  /** Keys of a whole flow map, 300 B each: those of two are remembered at most. */
+  readonly mostKeys?: number
 }
+
+/** One full flow map at its default size. */
+const MOST_KEYS = 65_536
 
 export const STEPS = ['walk', 'swap', 'begin', 'read', 'commit', 'empty', 'emptied', 'done'] as const
 export type Step = (typeof STEPS)[number]
 
-const PEERS: Readonly<Record<number, PeerClass>> = {
-  [PEER.peerAddress]: 'address',
-  [PEER.peerLoopback]: 'loopback',
-  [PEER.peerExternal]: 'external',
-  [PEER.peerNetwork]: 'network',
-  [PEER.peerOverflow]: 'overflow',
-  [PEER.peerNone]: 'none',
-}
-
-const ROLES: Readonly<Record<number, Role>> = {
-  [ROLE.roleUnknown]: 'unknown',
-  [ROLE.roleClient]: 'client',
-  [ROLE.roleServer]: 'server',
+interface KnownKey extends KeyNote {
+  readonly key: FlowKey
 }
 
 const NODE_OVERFLOW: FlowKey = {
@@ -101,43 +97,6 @@ const NODE_OVERFLOW: FlowKey = {
   port: 0,
   protocol: 0,
   role: 'unknown',
-}
-
-/** Reads a `struct flow_key`. */
-export function decodeKey(keys: Buffer, at: number): FlowKey {
-  const id = keys.toString('latin1', at, at + FLOW_KEY.size)
-  const peer = PEERS[keys[at + FLOW_KEY.peer] ?? -1] ?? 'address'
-  const remote = id.slice(FLOW_KEY.remote, FLOW_KEY.remote + 16) as Address
-  return {
-    id,
-    cgroup: keys.readBigUInt64LE(at + FLOW_KEY.cgroup),
-    local: id.slice(FLOW_KEY.local, FLOW_KEY.local + 16) as Address,
-    remote: peer === 'network' ? UNSPECIFIED : remote,
-    peer,
-    network: peer === 'network' ? keys.readUInt32LE(at + FLOW_KEY.remote + 12) : 0,
-    port: keys.readUInt16LE(at + FLOW_KEY.port),
-    protocol: keys[at + FLOW_KEY.protocol] ?? 0,
-    role: ROLES[keys[at + FLOW_KEY.role] ?? 0] ?? 'unknown',
-  }
-}
-
-/** Exact to 2^53; two 32-bit halves are five times faster than a bigint. */
-function int64(buffer: Buffer, at: number): number {
-  return buffer.readInt32LE(at + 4) * 4294967296 + buffer.readUInt32LE(at)
-}
-
-/** Reads a `struct flow_counts`. */
-export function decodeCounts(values: Buffer, at: number): FlowCounts {
-  return {
-    sentBytes: int64(values, at + FLOW_COUNTS.sentBytes),
-    receivedBytes: int64(values, at + FLOW_COUNTS.receivedBytes),
-    sentPackets: int64(values, at + FLOW_COUNTS.sentPackets),
-    receivedPackets: int64(values, at + FLOW_COUNTS.receivedPackets),
-    opened: int64(values, at + FLOW_COUNTS.opened),
-    adopted: int64(values, at + FLOW_COUNTS.adopted),
-    closed: int64(values, at + FLOW_COUNTS.closed),
-    retransmitted: int64(values, at + FLOW_COUNTS.retransmitted),
-  }
 }
 
 /** Of connections that are told again, or are over: as if none were open now. */
@@ -164,6 +123,7 @@ export class FlowCollector {
   readonly #now: () => number
   #begins: boolean
   #held: readonly HeldFlows[]
+  readonly #keys: KnownKeys<KnownKey>
   readonly #nodeOverflow: Readonly<Record<keyof FlowCounts, Kept>>
   readonly #nodeHealth: readonly Kept[]
   readonly #gapSeconds: Kept
@@ -171,7 +131,17 @@ export class FlowCollector {
   #gapMs = 0
 
   constructor(options: CollectorOptions) {
-    const { source, ledger, take, takeHealth, begins = false, settle = () => undefined, step = () => undefined, now = Date.now } = options
+    const {
+      source,
+      ledger,
+      take,
+      takeHealth,
+      begins = false,
+      settle = () => undefined,
+      step = () => undefined,
+      now = Date.now,
+      mostKeys = MOST_KEYS,
+    } = options
     this.#source = source
     this.#ledger = ledger
     this.#take = take
@@ -181,6 +151,12 @@ export class FlowCollector {
     this.#held = source.held()
     this.#step = step
     this.#now = now
+    this.#keys = new KnownKeys(FLOW_KEY.size, mostKeys, (keys, at) => ({
+      by: undefined,
+      where: undefined,
+      name: undefined,
+      key: decodeKey(Buffer.from(keys.buffer, keys.byteOffset), at),
+    }))
     const kept = COUNTS.map((name) => [name, ledger.counter(`node overflow ${name}`)] as const)
     this.#nodeOverflow = Object.fromEntries(kept) as Record<keyof FlowCounts, Kept>
     this.#nodeHealth = NODE_HEALTH.map((name) => ledger.counter(`node health ${name}`))
@@ -198,6 +174,7 @@ export class FlowCollector {
     const swaps = await Promise.allSettled(this.#pairs.map((pair) => pair.swap()))
     for (const swap of swaps) if (swap.status === 'rejected') throw swap.reason
     const entries = await this.#drain(gapMs)
+    this.#keys.letGo()
     this.#step('done')
     return { totals: this.#source.totals(), entries, gapMs }
   }
@@ -255,11 +232,13 @@ export class FlowCollector {
     for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
       const flows: Flow[] = []
+      const [keyView, valueView] = [viewOf(keys), viewOf(values)]
+      const { epoch } = this.#source
       for (let i = 0; i < count; i++) {
-        const key = decodeKey(keys, i * FLOW_KEY.size)
-        const counts = decodeCounts(values, i * FLOW_COUNTS.size)
-        const known = keys[i * FLOW_KEY.size + FLOW_KEY.epoch] === this.#source.epoch
-        flows.push({ key, counts: known ? counts : withoutOpen(counts) })
+        const note = this.#keys.find(keyView, i * FLOW_KEY.size)
+        const counts = decodeCounts(valueView, i * FLOW_COUNTS.size)
+        const known = keys[i * FLOW_KEY.size + FLOW_KEY.epoch] === epoch
+        flows.push({ key: note.key, counts: known ? counts : withoutOpen(counts), note })
       }
       read += count
       await this.#take(flows)
@@ -272,8 +251,10 @@ export class FlowCollector {
     for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
       const seen: FlowHealth[] = []
+      const keyView = viewOf(keys)
       for (let i = 0; i < count; i++) {
-        seen.push({ key: decodeKey(keys, i * FLOW_KEY.size), health: decodeHealth(values, i * HEALTH.size) })
+        const note = this.#keys.find(keyView, i * FLOW_KEY.size)
+        seen.push({ key: note.key, health: decodeHealth(values, i * HEALTH.size), note })
       }
       read += count
       await this.#takeHealth(seen)
@@ -286,7 +267,7 @@ export class FlowCollector {
    * nobody knows how much of it was counted before: it begins at 0 too.
    */
   async #takeNodeOverflow(): Promise<void> {
-    const now = decodeCounts(this.#source.totals().nodeOverflow, 0)
+    const now = decodeCounts(viewOf(this.#source.totals().nodeOverflow), 0)
     const kept = this.#nodeOverflow
     if (COUNTS.every((name) => now[name] === kept[name].value())) return
     const counts = Object.fromEntries(COUNTS.map((name) => [name, now[name] - kept[name].value()])) as unknown as FlowCounts

@@ -1,5 +1,5 @@
 // Names in place of a flow's ids: its owner, its peer, its protocol. Never touches a count. Synchronous: what must wait is known before.
-import type { Address, Attribution, Flow, FlowKey, FlowLabels, ResolvedFlow } from '../model.ts'
+import type { Address, Attribution, FlowKey, FlowLabels, ResolvedFlow } from '../model.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import type { CgroupIdentity } from './cgroup-path.ts'
 import type { NamedNetwork } from './networks.ts'
@@ -25,9 +25,13 @@ export interface Named extends Pick<ResolvedFlow, 'labels' | 'attribution'> {
 }
 
 export interface Resolver {
-  /** The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. */
-  name(key: FlowKey): Named
-  resolve(flow: Flow): ResolvedFlow & Named
+  /** While it is the same and `lookup` gives the same object for its cgroup, a key that is `named` reads as before. */
+  readonly generation: number
+  /**
+   * The same labels object for the same key while the answer stands and the cache holds it; else one with equal content. `before`: what
+   * was answered for this key, by this resolver: who has it saves looking for it.
+   */
+  name(key: FlowKey, before?: Named): Named
 }
 
 interface Answer {
@@ -77,24 +81,25 @@ export function createResolver(sources: ResolverSources): Resolver {
     return { identity, generation, ownership, peer, labels, attribution: ownership.attribution, state }
   }
 
-  const name = (key: FlowKey): Named => {
+  // Each only ever rises, so equal sums mean that none has.
+  const generationNow = (): number => hostAddresses.generation + (owners?.generation ?? 0) + (cluster?.generation ?? 0)
+
+  const name = (key: FlowKey, before?: Named): Named => {
     const identity = key.peer === 'node_overflow' ? undefined : cgroups.lookup(key.cgroup)
-    // Each only ever rises, so equal sums mean that none has.
-    const generation = hostAddresses.generation + (owners?.generation ?? 0) + (cluster?.generation ?? 0)
-    let answer = answers.get(key.id)
+    const generation = generationNow()
+    let answer = (before as Answer | undefined) ?? answers.get(key.id)
     if (answer === undefined || answer.identity !== identity || answer.generation !== generation || answer.state === 'waiting') {
       answer = answerAnew(key, identity, generation, answer)
-      answers.set(key.id, answer)
+      if (before === undefined) answers.set(key.id, answer)
     }
     return answer
   }
 
   return {
-    name,
-    resolve({ key, counts }) {
-      const { labels, attribution, state } = name(key)
-      return { labels, attribution, state, counts }
+    get generation() {
+      return generationNow()
     },
+    name,
   }
 }
 

@@ -4,7 +4,7 @@ import type { FlowCounts, SeriesRow } from '../model.ts'
 import type { Column } from './columns.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
-import { MEASURES, type Slot } from './numbers.ts'
+import { MEASURES, type Measure, type Slot } from './numbers.ts'
 import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
 import { type Likeness, settle } from './settle.ts'
@@ -13,7 +13,9 @@ import { Table } from './table.ts'
 const { sentBytes, receivedBytes, sentPackets, receivedPackets, active, opened, closed, retransmitted } = MEASURES
 
 export class FlowTable extends Table {
-  readonly #measures: readonly Column['measures'][]
+  /** By column, what it sums up. */
+  readonly #firsts: readonly Measure[]
+  readonly #seconds: readonly (Measure | undefined)[]
   readonly #likenesses: readonly Likeness[]
   /** Rows that closed more connections than they opened: a subset of the rows. */
   #owing: Set<Row> = new Set()
@@ -26,7 +28,8 @@ export class FlowTable extends Table {
       kind,
       pods,
     )
-    this.#measures = columns.map((column) => column.measures)
+    this.#firsts = columns.map(({ measures: [first] }) => first)
+    this.#seconds = columns.map(({ measures: [, second] }) => second)
     this.#likenesses = [(row) => row.family, (row) => labels.farEnd(row.series.labels), () => '']
   }
 
@@ -77,10 +80,12 @@ export class FlowTable extends Table {
 
   protected override write(row: Row, into: Float64Array, at: number): void {
     const { numbers } = this
-    let to = at
-    for (const [first, second] of this.#measures) {
-      if (first === active) into[to++] = Math.max(0, numbers.total(row.slot, active))
-      else into[to++] = numbers.publish(row.slot, first) + (second === undefined ? 0 : numbers.publish(row.slot, second))
+    const { slot } = row
+    for (let column = 0; column < this.#firsts.length; column++) {
+      const first = this.#firsts[column] as Measure
+      const second = this.#seconds[column]
+      if (first === active) into[at + column] = Math.max(0, numbers.total(slot, active))
+      else into[at + column] = numbers.publish(slot, first) + (second === undefined ? 0 : numbers.publish(slot, second))
     }
   }
 

@@ -1,8 +1,9 @@
 // Takes apart what was seen of a flow's health: failures, times and drops have tables of their own, and rows only where something
 // happened. Knows nothing of limits, nor where the numbers come from.
 import { CONNECT_TIME, RTT } from '../metrics.ts'
-import type { FlowLabels, HealthCounts, SeriesColumn, SeriesTable } from '../model.ts'
+import type { HealthCounts, SeriesColumn, SeriesTable } from '../model.ts'
 import { DROP_COLUMNS, FAILURE_COLUMNS, timeColumns } from './columns.ts'
+import type { FlowPlace } from './flow-places.ts'
 import { type LabelSet, ownerLabelSet, timeLabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import type { Place, Placement } from './placement.ts'
@@ -26,18 +27,11 @@ export const HEALTH_IDENTITY: readonly unknown[] = [
   [OWNERS.names, namesOf(DROP_COLUMNS)],
 ]
 
-interface Remembered extends Place {
-  /** What `Placement.returns` was. */
-  readonly since: number
-}
-
 export class HealthTables {
   readonly #failures: TallyTable
   readonly #rtt: TallyTable
   readonly #connect: TallyTable
   readonly #drops: TallyTable
-  /** By the table's kind. Bounded by the resolver's own cache, which holds the label objects. */
-  readonly #places = new WeakMap<FlowLabels, (Remembered | undefined)[]>()
 
   /** Failures have the labels of flows. */
   constructor(flows: LabelSet, ledger: Ledger, pods: Pods) {
@@ -57,14 +51,14 @@ export class HealthTables {
   }
 
   /** Answers whether any of it found no room of its own. */
-  add(labels: FlowLabels, health: HealthCounts, placement: Placement): boolean {
+  add(place: FlowPlace, health: HealthCounts, placement: Placement): boolean {
     const { failed, rtt, connect, listenOverflows, receiveDrops } = health
     let crowded = false
     const put = (table: TallyTable, deltas: readonly number[]): void => {
       if (!deltas.some((delta) => delta !== 0)) return
-      const place = this.#place(table, labels, placement)
-      table.add(place.row, deltas)
-      crowded ||= place.crowded
+      const { row, crowded: full } = this.#place(table, place, placement)
+      table.add(row, deltas)
+      crowded ||= full
     }
     put(this.#failures, failed)
     put(this.#rtt, [...rtt.buckets, rtt.sum])
@@ -77,12 +71,7 @@ export class HealthTables {
     return [...this.limited, ...this.unlimited].map((table) => table.publish())
   }
 
-  #place(table: TallyTable, labels: FlowLabels, placement: Placement): Place {
-    let places = this.#places.get(labels)
-    if (places === undefined) {
-      places = []
-      this.#places.set(labels, places)
-    }
+  #place(table: TallyTable, { labels, health: places }: FlowPlace, placement: Placement): Place {
     const known = places[table.kind]
     if (known !== undefined && !known.row.gone && (!known.crowded || known.since === placement.returns)) return known
     // First: whoever found no room asks again when some came while it was looking.

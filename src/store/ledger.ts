@@ -188,24 +188,13 @@ export class Ledger {
     const drain = this.#drain
     const { numbers } = this
     const { touched } = numbers
-    let records = numbers.total(META, META_NUMBERS.records)
-    let census = numbers.total(META, META_NUMBERS.census)
-    for (const [index, slot] of touched.entries()) {
-      if (index % SLICE_SLOTS === 0 && touched.length > SLICE_SLOTS) yield
-      const state = this.#states[slot]
-      if (slot === META || state === FREE || state === CHAINED) continue
-      if (state !== BORN) {
-        census -= this.#checks[slot] as number
-        records--
-      }
-      if (state !== DYING && this.#tallies[slot] === 0) numbers.publishAll(slot)
-      this.#writeBank(slot, drain.number, state !== DYING)
-      if (state === DYING) continue
-      census += this.#checks[slot] as number
-      records++
+    const sums = { records: numbers.total(META, META_NUMBERS.records), census: numbers.total(META, META_NUMBERS.census) }
+    for (let from = 0; from < touched.length; from += SLICE_SLOTS) {
+      if (touched.length > SLICE_SLOTS) yield
+      this.#writeSlots(touched, from, Math.min(from + SLICE_SLOTS, touched.length), sums)
     }
-    numbers.set(META, META_NUMBERS.records, records)
-    numbers.set(META, META_NUMBERS.census, census)
+    numbers.set(META, META_NUMBERS.records, sums.records)
+    numbers.set(META, META_NUMBERS.census, sums.census)
     numbers.set(META, META_NUMBERS.collectedMs, collectedMs)
     this.#writeBank(META, drain.number, true)
     this.#header.commit(drain)
@@ -218,11 +207,35 @@ export class Ledger {
   }
 
   #settle(): void {
-    for (const slot of this.numbers.touched) {
+    const { touched } = this.numbers
+    for (let index = 0; index < touched.length; index++) {
+      const slot = touched[index] as Slot
       if (this.#states[slot] === BORN) this.#states[slot] = LIVE
       if (this.#states[slot] === DYING) this.#release(slot)
     }
     this.numbers.settled()
+  }
+
+  /** Banks of what was touched, and what they change in META's sums. */
+  #writeSlots(touched: readonly Slot[], from: number, to: number, sums: { records: number; census: number }): void {
+    const { number } = this.#drain
+    let { records, census } = sums
+    for (let index = from; index < to; index++) {
+      const slot = touched[index] as Slot
+      const state = this.#states[slot]
+      if (slot === META || state === FREE || state === CHAINED) continue
+      if (state !== BORN) {
+        census -= this.#checks[slot] as number
+        records--
+      }
+      if (state !== DYING && this.#tallies[slot] === 0) this.numbers.publishAll(slot)
+      this.#writeBank(slot, number, state !== DYING)
+      if (state === DYING) continue
+      census += this.#checks[slot] as number
+      records++
+    }
+    sums.records = records
+    sums.census = census
   }
 
   /** Into the bank that does not count: it will, once the drain is committed. */

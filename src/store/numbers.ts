@@ -53,7 +53,11 @@ export class Numbers {
 
   /** Nothing is touched any more. */
   settled(): void {
-    for (const slot of this.#touched) this.#chunk(slot).touched[slot & (CHUNK_SLOTS - 1)] = 0
+    const slots = this.#touched
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index] as Slot
+      this.#chunk(slot).touched[slot & (CHUNK_SLOTS - 1)] = 0
+    }
     this.#touched = []
   }
 

@@ -3,24 +3,25 @@ import type { SeriesRow } from '../model.ts'
 import type { Slot } from './numbers.ts'
 import type { Pod } from './pods.ts'
 
+/** First what every collection looks at: it lies together in memory. */
 export interface Row {
+  readonly slot: Slot
+  gone: boolean
+  /** Since the last sweep. */
+  moved: boolean
+  /** Its numbers are not those that its table published last. */
+  stale: boolean
+  readonly tcp: boolean
+  /** Where it stood among those. */
+  place: number
   series: SeriesRow
   readonly key: string
   /** Key of the workload's `other` row: equal for all rows of one owner and protocol. */
   readonly family: string
-  readonly slot: Slot
   /** Undefined where it is no pod's, or the label is summed away. */
   readonly pod: Pod | undefined
-  readonly tcp: boolean
   /** `other` or `overflow`: holds what belongs to rows that could not be told apart. */
   readonly catchAll: boolean
   /** Sample lines that it takes of the limit. */
   readonly lines: number
-  /** Since the last sweep. */
-  moved: boolean
-  /** Its numbers are not those of its table's last copy. */
-  stale: boolean
-  /** Where it stood in that copy. */
-  place: number
-  gone: boolean
 }

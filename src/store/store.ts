@@ -2,11 +2,11 @@
 // Knows names and numbers; nothing of where they come from or who reads them.
 import { setImmediate } from 'node:timers/promises'
 import type { FlowLabelName } from '../metrics.ts'
-import type { Attribution, FlowCounts, FlowKey, HealthCounts, ResolvedFlow, ResolvedHealth, Snapshot } from '../model.ts'
+import type { Attribution, FlowCounts, FlowKey, FlowLabels, HealthCounts, ResolvedFlow, ResolvedHealth, Snapshot } from '../model.ts'
 import { AttributedBytes } from './attribution.ts'
 import { CONTAINER_COLUMNS, type Column, flowColumns } from './columns.ts'
 import { type Counter, Counters } from './counters.ts'
-import { FlowPlaces } from './flow-places.ts'
+import { FlowPlace, FlowPlaces, isStill } from './flow-places.ts'
 import { FlowTable } from './flow-table.ts'
 import { HEALTH_IDENTITY, HEALTH_KINDS, HealthTables, isSound } from './health.ts'
 import { containerLabelSet, flowLabelSet } from './labels.ts'
@@ -48,8 +48,16 @@ export interface StoreStats {
   readonly attributedBytes: Readonly<Record<Attribution, number>>
 }
 
+/** Of one store alone, and nothing to anybody else. */
+export type Place = Pick<FlowPlace, 'labels' | 'attribution'>
+
+export interface PlacedFlow {
+  readonly place: Place
+  readonly counts: FlowCounts
+}
+
 /**
- * Of each drain: `begin`, `add` and `addHealth` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
+ * Of each drain: `begin`, `addAll` and `addHealthTo` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
  * `snapshot`. A process may end between any two instructions: the next finds in `drains` what to do again, and all that was
  * committed stands. Without `memory` nobody need begin: all that is added between two commits is one drain.
  */
@@ -65,9 +73,14 @@ export interface Store {
    * not committed is forgotten: it will be added again.
    */
   begin(number: number, source?: number): void
-  /** Adds what one flow did. Cheapest where `flow.labels` is the object of the last time. */
+  /** Where what is so named is added; good as long as the store. Nothing is made before something is added. */
+  place(labels: FlowLabels, attribution: Attribution): Place
+  /** Adds what flows did. */
+  addAll(flows: readonly PlacedFlow[]): void
+  /** Adds what was seen of one flow's health. */
+  addHealthTo(place: Place, health: HealthCounts): void
+  /** The same for one that has no place: many times the work. */
   add(flow: ResolvedFlow): void
-  /** Adds what was seen of one flow's health, as `add`. */
   addHealth(health: ResolvedHealth): void
   /**
    * Keeps what one flow did until its owner has a name, over restarts too, unseen meanwhile. Answers false where there is no room: then
@@ -131,7 +144,6 @@ export function createStore(options: StoreOptions): Store {
   const unlimited = [containers, ...health.unlimited]
   const limit = new SeriesLimit(seriesLimit)
   const placement = new Placement({ limited, unlimited, limit, ledger, nowMs: now() })
-  const places = new FlowPlaces(flows, containers, placement)
   let phase: Phase = 'between'
 
   const open = (number: number, source: number): void => {
@@ -168,20 +180,17 @@ export function createStore(options: StoreOptions): Store {
   const counters = new Counters(ledger, KIND.counters, within)
   const attributed = new AttributedBytes(counters)
   const overflow = counters.counter('series overflow')
+  const places = new FlowPlaces({ flows, containers, placement, attributed, overflow })
 
-  const add = ({ labels, attribution, counts }: ResolvedFlow): void => {
-    if (isStill(counts)) return
+  const addAll = (told: readonly { readonly place: FlowPlace; readonly counts: FlowCounts }[]): void => {
+    if (told.every(({ counts }) => isStill(counts))) return
     within()
-    attributed.add(attribution, counts)
-    const place = places.find(labels)
-    if (place.crowded) overflow.add(1)
-    flows.add(place.flow, counts)
-    containers.add(place.container, counts)
+    places.add(told)
   }
-  const addHealth = ({ labels, health: seen }: ResolvedHealth): void => {
+  const addHealthTo = (place: FlowPlace, seen: HealthCounts): void => {
     if (isSound(seen)) return
     within()
-    if (health.add(labels, seen, placement)) overflow.add(1)
+    if (health.add(place, seen, placement)) overflow.add(1)
   }
 
   return {
@@ -191,8 +200,11 @@ export function createStore(options: StoreOptions): Store {
 
     begin: (number, source = 0) => open(number, source),
 
-    add,
-    addHealth,
+    place: (labels, attribution) => new FlowPlace(labels, attribution),
+    addAll: (told) => addAll(told as readonly { place: FlowPlace; counts: FlowCounts }[]),
+    addHealthTo: (place, seen) => addHealthTo(place as FlowPlace, seen),
+    add: ({ labels, attribution, counts }) => addAll([{ place: new FlowPlace(labels, attribution), counts }]),
+    addHealth: ({ labels, attribution, health: seen }) => addHealthTo(new FlowPlace(labels, attribution), seen),
 
     hold(key, counts) {
       if (isStill(counts)) return true
@@ -215,8 +227,9 @@ export function createStore(options: StoreOptions): Store {
       within()
       const kept = waiting.release(key)
       if (kept === undefined || named === undefined) return
-      add({ ...named, counts: kept.counts })
-      addHealth({ ...named, health: kept.health })
+      const place = new FlowPlace(named.labels, named.attribution)
+      addAll([{ place, counts: kept.counts }])
+      addHealthTo(place, kept.health)
     },
 
     commit,
@@ -236,18 +249,4 @@ export function createStore(options: StoreOptions): Store {
 
 function namesOf(columns: readonly Column[]): readonly unknown[] {
   return columns.map(({ series, measures }) => [series.metric.name, series.labelValue, measures])
-}
-
-/** A flow that did nothing makes no series and keeps none alive. */
-function isStill(counts: FlowCounts): boolean {
-  return (
-    counts.sentBytes === 0 &&
-    counts.receivedBytes === 0 &&
-    counts.sentPackets === 0 &&
-    counts.receivedPackets === 0 &&
-    counts.opened === 0 &&
-    counts.adopted === 0 &&
-    counts.closed === 0 &&
-    counts.retransmitted === 0
-  )
 }

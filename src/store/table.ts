@@ -6,6 +6,9 @@ import type { Ledger } from './ledger.ts'
 import type { Numbers, Slot } from './numbers.ts'
 import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
+import { Versions } from './versions.ts'
+
+const NONE: Pick<SeriesTable, 'rows' | 'tcp'> = { rows: [], tcp: new Uint8Array(0) }
 
 export abstract class Table {
   readonly labels: LabelSet
@@ -21,12 +24,13 @@ export abstract class Table {
   #moving: Row[] = []
   /** No row that stands still has done so since before, ms of the store's clock: until then a sweep need not look at them. */
   #stillSinceMs = Number.POSITIVE_INFINITY
-  /** All of a copy but its values, while no row comes or goes. */
-  #listed: Omit<SeriesTable, 'values'> | undefined
-  /** The values of the last copy: what has not changed since is taken from here. */
-  #values = new Float64Array(0)
+  readonly #versions: Versions
+  /** What was published last. */
+  #published: SeriesTable
   /** Rows that differ from it, once each. */
   #stale: Row[] = []
+  /** Rows left it, or begin at another time: what it lists is of no use to the next. */
+  #unlisted = false
   /** No row starts later, ms since the epoch. */
   #lastStartMs = 0
 
@@ -38,6 +42,8 @@ export abstract class Table {
     this.#columns = columns
     this.#ledger = ledger
     this.#pods = pods
+    this.#versions = new Versions(columns.length)
+    this.#published = { labelNames: labels.names, columns, rows: [], tcp: new Uint8Array(0), values: new Float64Array(0) }
   }
 
   /** Writes what is published of a row, a number a column. */
@@ -99,11 +105,14 @@ export abstract class Table {
   sweep(nowMs: number, idleMs: number): readonly Row[] {
     const moving = this.#moving
     this.#moving = []
-    for (const row of moving) if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
+    for (let index = 0; index < moving.length; index++) {
+      const row = moving[index] as Row
+      if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
+    }
     if (moving.length > 0) this.#stillSinceMs = Math.min(this.#stillSinceMs, nowMs)
     const someMayGo = nowMs - this.#stillSinceMs >= idleMs || this.#pods.someAreDue
     const left = someMayGo ? this.#takeOut(nowMs, idleMs) : []
-    for (const row of moving) row.moved = false
+    for (let index = 0; index < moving.length; index++) (moving[index] as Row).moved = false
     return left
   }
 
@@ -115,40 +124,51 @@ export abstract class Table {
     if (this.#lastStartMs <= nowMs) return
     for (const row of this.rows) if (row.series.startMs > nowMs) row.series = { ...row.series, startMs: nowMs }
     this.#lastStartMs = nowMs
-    this.#listed = undefined
+    this.#unlisted = true
   }
 
-  /** A copy that later adds do not change. */
+  /** What later adds do not change; the same object while there are none. */
   publish(): SeriesTable {
-    const width = this.#columns.length
-    const values = this.#listed === undefined ? this.#copyAll(width) : this.#values.slice()
-    for (const row of this.#stale) {
-      row.stale = false
-      if (!row.gone) this.write(row, values, row.place * width)
-    }
-    this.#stale = []
-    this.#values = values
-    this.#listed ??= {
+    const stale = this.#takeStale()
+    if (stale.length === 0 && !this.#unlisted) return this.#published
+    if (this.#unlisted) this.#versions.rearrange(this.rows)
+    const listed = this.#list()
+    const version = this.#versions.next(this.rows.length, stale, (row, into, at) => this.write(row, into, at))
+    this.#unlisted = false
+    this.#published = {
       labelNames: this.labels.names,
       columns: this.#columns,
-      rows: this.rows.map((row) => row.series),
-      tcp: Uint8Array.from(this.rows, (row) => (row.tcp ? 1 : 0)),
+      ...listed,
+      get values() {
+        return version.values()
+      },
     }
-    return { ...this.#listed, values }
+    return this.#published
   }
 
-  /** Rows came or went: each value from where its row stood. */
-  #copyAll(width: number): Float64Array<ArrayBuffer> {
-    const before = this.#values
-    const values = new Float64Array(this.rows.length * width)
-    let at = 0
-    for (const row of this.rows) {
-      const from = row.place * width
-      for (let column = 0; column < width; column++) values[at + column] = before[from + column] ?? 0
-      row.place = at / width
-      at += width
+  /** Those that have not left. */
+  #takeStale(): readonly Row[] {
+    const stale = this.#stale
+    this.#stale = []
+    let someLeft = false
+    for (let index = 0; index < stale.length; index++) {
+      const row = stale[index] as Row
+      row.stale = false
+      someLeft ||= row.gone
     }
-    return values
+    return someLeft ? stale.filter(({ gone }) => !gone) : stale
+  }
+
+  /** Rows come at the end: those that were published need not be looked at again. Gives the others their places. */
+  #list(): Pick<SeriesTable, 'rows' | 'tcp'> {
+    const { rows, tcp } = this.#unlisted ? NONE : this.#published
+    if (rows.length === this.rows.length) return { rows, tcp }
+    const more = this.rows.slice(rows.length)
+    for (const [index, row] of more.entries()) row.place = rows.length + index
+    const longer = new Uint8Array(this.rows.length)
+    longer.set(tcp)
+    for (const row of more) if (row.tcp) longer[row.place] = 1
+    return { rows: rows.concat(more.map(({ series }) => series)), tcp: longer }
   }
 
   /** Looks at every row. */
@@ -184,21 +204,20 @@ export abstract class Table {
     const catchAll = this.labels.catchAll(labels)
     const { namespace, name } = this.labels.pod(labels)
     const pod = this.#pods.have(namespace, name)
-    const row: Row = { series, key, family, slot, pod, tcp, catchAll, lines, moved, stale: true, place: 0, gone: false }
+    const row: Row = { slot, gone: false, moved, stale: true, tcp, place: 0, series, key, family, pod, catchAll, lines }
     this.#byKey.set(key, row)
     this.rows.push(row)
     this.#stale.push(row)
     if (moved) this.#moving.push(row)
     else this.#stillSinceMs = Math.min(this.#stillSinceMs, this.numbers.moved(slot))
     this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
-    this.#listed = undefined
     return row
   }
 
   /** All but its place in `rows`. */
   #drop(row: Row): void {
     row.gone = true
-    this.#listed = undefined
+    this.#unlisted = true
     this.#byKey.delete(row.key)
     if (row.pod !== undefined) this.#pods.giveBack(row.pod)
     this.#ledger.free(row.slot)

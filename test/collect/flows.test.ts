@@ -1,32 +1,13 @@
 import t from 'tap'
-import { formatAddress } from '../../src/address.ts'
-import { decodeCounts, decodeKey, FlowCollector, type FlowPair, type FlowSource, STEPS, type Step } from '../../src/collect/flows.ts'
-import { FLOW_COUNTS, FLOW_KEY, HEALTH, PEER, ROLE } from '../../src/kernel/layouts.ts'
+import { FlowCollector, type FlowPair, type FlowSource, STEPS, type Step } from '../../src/collect/flows.ts'
+import { FLOW_COUNTS, HEALTH, PEER } from '../../src/kernel/layouts.ts'
 import type { MapBatch } from '../../src/kernel/maps.ts'
 import type { Totals } from '../../src/kernel/socket-datapath.ts'
 import type { Flow, FlowLabels, Snapshot } from '../../src/model.ts'
 import { createProcessMemory, type LedgerMemory } from '../../src/store/ledger-memory.ts'
 import { createStore, type Store } from '../../src/store/store.ts'
 import { collecting } from '../harness/drains.ts'
-
-function key(over: Partial<Record<'peer' | 'role' | 'port' | 'network' | 'protocol', number>> = {}): Buffer {
-  const bytes = Buffer.alloc(FLOW_KEY.size)
-  bytes.writeBigUInt64LE(0x1_0000_0007n, FLOW_KEY.cgroup)
-  Buffer.from('00000000000000000000ffff0a000001', 'hex').copy(bytes, FLOW_KEY.local)
-  Buffer.from('20010db8000000000000000000000002', 'hex').copy(bytes, FLOW_KEY.remote)
-  if (over.network !== undefined) bytes.writeUInt32LE(over.network, FLOW_KEY.remote + 12)
-  bytes.writeUInt16LE(over.port ?? 65535, FLOW_KEY.port)
-  bytes[FLOW_KEY.protocol] = over.protocol ?? 6
-  bytes[FLOW_KEY.role] = over.role ?? ROLE.roleServer
-  bytes[FLOW_KEY.peer] = over.peer ?? PEER.peerAddress
-  return bytes
-}
-
-function counts(over: Partial<Record<keyof typeof FLOW_COUNTS, bigint>>): Buffer {
-  const bytes = Buffer.alloc(FLOW_COUNTS.size)
-  for (const [name, value] of Object.entries(over)) bytes.writeBigInt64LE(value, FLOW_COUNTS[name as keyof typeof FLOW_COUNTS])
-  return bytes
-}
+import { counts, key } from './entries.ts'
 
 /** A `struct health` of attempts that were refused. */
 function refused(attempts: number): Buffer {
@@ -108,39 +89,6 @@ class Kernel {
     }
   }
 }
-
-t.test('a key is read field by field', async (t) => {
-  const read = decodeKey(Buffer.concat([Buffer.alloc(48, 0xee), key()]), FLOW_KEY.size)
-  t.equal(read.cgroup, 0x1_0000_0007n)
-  t.equal(formatAddress(read.local), '10.0.0.1')
-  t.equal(formatAddress(read.remote), '2001:db8::2')
-  t.same([read.port, read.protocol, read.role, read.peer, read.network], [65535, 6, 'server', 'address', 0])
-  t.equal(read.id, key().toString('latin1'))
-})
-
-t.test('a named network is its number, and its remote address is not one', async (t) => {
-  const read = decodeKey(key({ peer: PEER.peerNetwork, network: 70_000 }), 0)
-  t.same([read.peer, read.network, formatAddress(read.remote)], ['network', 70_000, '::'])
-})
-
-t.test('every peer class and role has its word', async (t) => {
-  t.same(
-    Object.values(PEER).map((peer) => decodeKey(key({ peer }), 0).peer),
-    ['address', 'loopback', 'external', 'network', 'overflow', 'none'],
-  )
-  t.same(
-    Object.values(ROLE).map((role) => decodeKey(key({ role }), 0).role),
-    ['unknown', 'client', 'server'],
-  )
-})
-
-t.test('counts are exact to 2^53, also below zero', async (t) => {
-  const read = decodeCounts(
-    counts({ sentBytes: -1n, receivedBytes: 9007199254740991n, sentPackets: 4294967296n, retransmitted: 4294967295n }),
-    0,
-  )
-  t.same([read.sentBytes, read.receivedBytes, read.sentPackets, read.retransmitted], [-1, 9007199254740991, 4294967296, 4294967295])
-})
 
 /** A process that adds what it takes to a store, a series for each port. */
 function committing(
@@ -339,4 +287,22 @@ t.test('a collection that failed is brought to its end by the next one', async (
     const counted = ['empty', 'emptied', 'done'].includes(failing)
     t.equal(rest, counted ? 0 : 5, failing)
   }
+})
+
+t.test('a key that is told of again comes with the note of the last time, its health too', async (t) => {
+  const kernel = new Kernel()
+  kernel.flows.filled = [key({ port: 1 }), key({ port: 2 })]
+  kernel.health.filled = [key({ port: 2 })]
+  const { collect, health } = collecting(kernel.source())
+  const [one, two] = await collect()
+  t.equal(health()[0]?.note, two?.note)
+  t.not(one?.note, two?.note)
+  kernel.flows.filled = [key({ port: 2 }), key({ port: 3 })]
+  const again = await collect()
+  t.equal(again[0]?.note, two?.note)
+  t.same(again[0]?.key, two?.key)
+  t.same(
+    again.map(({ key }) => key.port),
+    [2, 3],
+  )
 })

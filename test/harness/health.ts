@@ -1,6 +1,6 @@
 // What the kernel programs saw of health, for tests that read the maps themselves: summed by cgroup, role, protocol, port and peer.
 import { statSync } from 'node:fs'
-import { decodeKey } from '../../src/collect/flows.ts'
+import { decodeKey } from '../../src/collect/flow-entries.ts'
 import { decodeHealth } from '../../src/collect/health.ts'
 import { FLOW_KEY, HEALTH } from '../../src/kernel/layouts.ts'
 import type { MapBatch } from '../../src/kernel/maps.ts'

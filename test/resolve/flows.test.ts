@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { type Prefix, parseAddress, parsePrefix, UNSPECIFIED } from '../../src/address.ts'
-import type { Address, FlowCounts, FlowKey, FlowLabels, PeerClass, PeerKind } from '../../src/model.ts'
+import type { Address, FlowKey, FlowLabels, PeerClass, PeerKind } from '../../src/model.ts'
 import { openCgroupIndex } from '../../src/resolve/cgroup-index.ts'
 import { type CgroupIdentity, identifyCgroup } from '../../src/resolve/cgroup-path.ts'
 import { findCgroupRoot } from '../../src/resolve/cgroup-root.ts'
@@ -14,17 +14,6 @@ const CONTAINER = 'c0ffee'.padEnd(64, '0')
 const POD = '6fa1c7a2-91d5-4c0e-8a51-0d3c7f2b9e44'
 const address = (text: string): Address => parseAddress(text) as Address
 const prefix = (text: string): Prefix => parsePrefix(text) as Prefix
-
-const COUNTS: FlowCounts = {
-  sentBytes: 1,
-  receivedBytes: 2,
-  sentPackets: 3,
-  receivedPackets: 4,
-  opened: 5,
-  adopted: 6,
-  closed: 7,
-  retransmitted: 8,
-}
 
 let keys = 0
 const aKey = (change: Partial<FlowKey> = {}): FlowKey => ({
@@ -58,13 +47,13 @@ function world(change: Partial<ResolverSources> = {}) {
     { name: 'docs', prefix: prefix('2001:db8:f::/48') },
   ]
   const resolver = createResolver({ cgroups: { lookup: (id) => identities.get(id) }, networks, hostAddresses, ...change })
-  const labels = (key: Partial<FlowKey> = {}): FlowLabels => resolver.resolve({ key: aKey(key), counts: COUNTS }).labels
+  const labels = (key: Partial<FlowKey> = {}): FlowLabels => resolver.name(aKey(key)).labels
   return { resolver, identities, own, hostAddresses, labels }
 }
 
-t.test("a flow's labels, all of them, and its counts untouched", async (t) => {
+t.test("a flow's labels, all of them", async (t) => {
   const { resolver } = world()
-  const resolved = resolver.resolve({ key: aKey(), counts: COUNTS })
+  const resolved = resolver.name(aKey())
   t.strictSame(resolved.labels, {
     namespace: '',
     pod: '',
@@ -79,7 +68,6 @@ t.test("a flow's labels, all of them, and its counts untouched", async (t) => {
     peerWorkload: '',
     peerZone: '',
   })
-  t.equal(resolved.counts, COUNTS)
 })
 
 t.test('the owner is the container, else the unit, else the path, else nobody', async (t) => {
@@ -93,7 +81,7 @@ t.test('the owner is the container, else the unit, else the path, else nobody', 
     [99n, '', '', 'none'],
     [0n, '', '', 'none'],
   ] as const) {
-    const resolved = resolver.resolve({ key: aKey({ cgroup }), counts: COUNTS })
+    const resolved = resolver.name(aKey({ cgroup }))
     t.match(resolved, { attribution, labels: { workload, workloadKind, namespace: '', pod: '', container: '', port: '443' } }, `${cgroup}`)
   }
 })
@@ -154,7 +142,7 @@ t.test('what overflowed keeps its owner and protocol; the last resort keeps noth
     peerKind: 'overflow',
     peerWorkload: '',
   })
-  const last = resolver.resolve({ key: aKey({ peer: 'node_overflow' }), counts: COUNTS })
+  const last = resolver.name(aKey({ peer: 'node_overflow' }))
   const { peerKind, ...others } = last.labels
   t.equal(peerKind, 'overflow')
   t.strictSame(new Set(Object.values(others)), new Set(['']))
@@ -164,8 +152,8 @@ t.test('what overflowed keeps its owner and protocol; the last resort keeps noth
 t.test('one key has one labels object while the answer stands, and keys that read alike share it', async (t) => {
   const { resolver, labels } = world()
   const key = aKey()
-  const first = resolver.resolve({ key, counts: COUNTS }).labels
-  t.equal(resolver.resolve({ key: { ...key }, counts: COUNTS }).labels, first)
+  const first = resolver.name(key).labels
+  t.equal(resolver.name({ ...key }).labels, first)
   t.equal(labels({ remote: address('198.51.100.8') }), first, 'another address outside')
   t.not(labels({ port: 80 }), first)
   const nobody = labels({ cgroup: 98n })
@@ -176,23 +164,23 @@ t.test('an answer falls when the cgroup gets a name, and not when another does',
   const { resolver, identities } = world()
   const unknown = aKey({ cgroup: 77n })
   const known = aKey()
-  const before = resolver.resolve({ key: known, counts: COUNTS }).labels
-  t.equal(resolver.resolve({ key: unknown, counts: COUNTS }).labels.workload, '')
+  const before = resolver.name(known).labels
+  t.equal(resolver.name(unknown).labels.workload, '')
   identities.set(77n, identifyCgroup('/late.service'))
-  t.match(resolver.resolve({ key: unknown, counts: COUNTS }), { attribution: 'host', labels: { workload: 'late.service' } })
-  t.equal(resolver.resolve({ key: known, counts: COUNTS }).labels, before)
+  t.match(resolver.name(unknown), { attribution: 'host', labels: { workload: 'late.service' } })
+  t.equal(resolver.name(known).labels, before)
   identities.delete(77n)
-  t.equal(resolver.resolve({ key: unknown, counts: COUNTS }).labels.workload, '')
+  t.equal(resolver.name(unknown).labels.workload, '')
 })
 
 t.test("an answer falls when the host's addresses change", async (t) => {
   const { resolver, own, hostAddresses } = world()
   const key = aKey({ local: address('172.17.0.2') })
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'external')
+  t.equal(resolver.name(key).labels.peerKind, 'external')
   own.add(key.remote)
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'external', 'not before the generation says so')
+  t.equal(resolver.name(key).labels.peerKind, 'external', 'not before the generation says so')
   hostAddresses.generation++
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'node')
+  t.equal(resolver.name(key).labels.peerKind, 'node')
 })
 
 const POD_OWNER: OwnerAnswer = {
@@ -228,38 +216,50 @@ function named() {
 
 t.test('who knows more names the owner and the peer', async (t) => {
   const { resolver } = named()
-  const { labels, attribution, state } = resolver.resolve({ key: aKey(), counts: COUNTS })
+  const { labels, attribution, state } = resolver.name(aKey())
   t.match(labels, { namespace: 'shop', pod: 'web-0', container: 'main', workload: 'web', workloadKind: 'Deployment' })
   t.match(labels, { peerKind: 'pod', peerNamespace: 'ops', peerWorkload: 'agent', peerZone: 'b' })
   t.strictSame([attribution, state], ['cgroup', 'named'])
-  const last = resolver.resolve({ key: aKey({ peer: 'node_overflow' }), counts: COUNTS })
+  const last = resolver.name(aKey({ peer: 'node_overflow' }))
   t.strictSame([last.labels.workload, last.attribution, last.state], ['', 'none', 'named'], 'the last resort is nobody’s')
 })
 
 t.test('an answer is asked for again when the generation rises, and keeps its labels object where it is the same', async (t) => {
   const { resolver, says } = named()
   const key = aKey()
-  const first = resolver.resolve({ key, counts: COUNTS }).labels
-  resolver.resolve({ key, counts: COUNTS })
+  const first = resolver.name(key).labels
+  resolver.name(key)
   t.equal(says.asked, 1)
   says.generation++
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels, first)
+  t.equal(resolver.name(key).labels, first)
   t.equal(says.asked, 2)
   says.generation++
   says.peer = undefined
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels.peerKind, 'external')
+  t.equal(resolver.name(key).labels.peerKind, 'external')
+})
+
+t.test('who kept an answer gets it again while it stands, and its labels object after that, whatever the cache holds', async (t) => {
+  const { resolver, says } = named()
+  const key = aKey()
+  const kept = resolver.name(key)
+  t.equal(resolver.name({ ...key, id: 'not in the cache' }, kept), kept)
+  says.generation++
+  const again = resolver.name({ ...key, id: 'not in the cache' }, kept)
+  t.not(again, kept)
+  t.equal(again.labels, kept.labels)
+  t.equal(says.asked, 2)
 })
 
 t.test('a flow that waits for its name is asked for each time', async (t) => {
   const { resolver, says } = named()
   const key = aKey()
   says.owner = { ...POD_OWNER, state: 'waiting' }
-  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'waiting')
+  t.equal(resolver.name(key).state, 'waiting')
   says.owner = POD_OWNER
-  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'named')
+  t.equal(resolver.name(key).state, 'named')
   says.owner = { ...POD_OWNER, state: 'elsewhere' }
   says.generation++
-  t.equal(resolver.resolve({ key, counts: COUNTS }).state, 'elsewhere')
+  t.equal(resolver.name(key).state, 'elsewhere')
 })
 
 t.test('a full cache changes no answer', async (t) => {
@@ -267,12 +267,12 @@ t.test('a full cache changes no answer', async (t) => {
   const all = Array.from({ length: 100 }, (_, port) => aKey({ port }))
   for (let round = 0; round < 2; round++) {
     for (const key of all) {
-      const { labels } = resolver.resolve({ key, counts: COUNTS })
+      const { labels } = resolver.name(key)
       if (labels.port !== String(key.port) || labels.workload !== 'web.service') t.fail(key.id, { labels })
     }
   }
   const [key] = all
-  if (key !== undefined) t.equal(resolver.resolve({ key, counts: COUNTS }).labels, resolver.resolve({ key, counts: COUNTS }).labels)
+  if (key !== undefined) t.equal(resolver.name(key).labels, resolver.name(key).labels)
 })
 
 t.test("a real cgroup's flows keep their labels object over its end", async (t) => {
@@ -289,13 +289,13 @@ t.test("a real cgroup's flows keep their labels object over its end", async (t) 
   t.teardown(() => cgroups.close())
   const { resolver } = world({ cgroups })
   const key = aKey({ cgroup })
-  const before = resolver.resolve({ key, counts: COUNTS }).labels
+  const before = resolver.name(key).labels
   t.match(before, { workload: 'job.service', workloadKind: 'systemd' })
   rmdirSync(job)
   await cgroups.rescan()
   t.equal(cgroups.counts().gone, 1)
-  t.equal(resolver.resolve({ key, counts: COUNTS }).labels, before)
+  t.equal(resolver.name(key).labels, before)
   nowMs += 600_000
   await cgroups.ensure([cgroup])
-  t.match(resolver.resolve({ key, counts: COUNTS }), { attribution: 'none', labels: { workload: '' } })
+  t.match(resolver.name(key), { attribution: 'none', labels: { workload: '' } })
 })

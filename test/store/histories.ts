@@ -2,6 +2,7 @@
 import type { FlowLabelName } from '../../src/metrics.ts'
 import type {
   Address,
+  Attribution,
   FlowCounts,
   FlowKey,
   FlowLabels,
@@ -13,7 +14,7 @@ import type {
 } from '../../src/model.ts'
 import type { LedgerMemory } from '../../src/store/ledger-memory.ts'
 import type { LedgerWriter } from '../../src/store/ledger-writer.ts'
-import { createStore, type Store } from '../../src/store/store.ts'
+import { createStore, type Place, type Store } from '../../src/store/store.ts'
 import { flow, LABELS, NO_TIMES, NOTHING, SOUND, times } from './flows.ts'
 import { copyOf, scarceMemory } from './kept-memory.ts'
 
@@ -155,18 +156,31 @@ export async function collect(store: Store, history: History, index: number): Pr
   if (attempt > 0) {
     store.begin(index + 1, source)
     gap.add(7)
-    for (const flow of flows.slice(0, attempt)) store.add(flow)
-    for (const seen of health.slice(0, attempt)) store.addHealth(seen)
+    store.addAll(flows.slice(0, attempt).map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
+    for (const seen of health.slice(0, attempt)) store.addHealthTo(placeIn(store, seen), seen.health)
     wait(store, waits.slice(0, attempt), index)
   }
   store.begin(index + 1, source)
   gap.add(0.25)
-  for (const flow of flows) store.add(flow)
-  for (const seen of health) store.addHealth(seen)
+  store.addAll(flows.map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
+  for (const seen of health) store.addHealthTo(placeIn(store, seen), seen.health)
   wait(store, waits, index)
   await store.commit(1000 + index)
   store.emptied()
   return store.snapshot(1000 + index)
+}
+
+const places = new WeakMap<Store, Map<FlowLabels, Map<Attribution, Place>>>()
+
+/** The same for the same labels object, as long as the store. */
+function placeIn(store: Store, { labels, attribution }: Pick<ResolvedFlow, 'labels' | 'attribution'>): Place {
+  const own = places.get(store) ?? new Map<FlowLabels, Map<Attribution, Place>>()
+  places.set(store, own)
+  const known = own.get(labels) ?? new Map<Attribution, Place>()
+  own.set(labels, known)
+  const place = known.get(attribution) ?? store.place(labels, attribution)
+  known.set(attribution, place)
+  return place
 }
 
 /** Where there is no room it is as if it had never been. */

@@ -65,6 +65,7 @@ export function createCollection(
     settle: () => stages.within('resolve', settle),
     step: onStep,
     now: nowMs,
+    mostKeys: config.flowEntries,
   })
   let prefixesMs = Number.NEGATIVE_INFINITY
   let pinned = true

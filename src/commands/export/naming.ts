@@ -2,11 +2,12 @@
 // seconds; what is another node's is left out. Counts nothing, names nothing itself.
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '../../log.ts'
-import type { Flow, FlowHealth, FlowKey } from '../../model.ts'
+import type { Flow, FlowHealth, KeyNote } from '../../model.ts'
 import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
-import type { Resolver } from '../../resolve/flows.ts'
+import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
+import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
-import type { Store } from '../../store/store.ts'
+import type { Place, PlacedFlow, Store } from '../../store/store.ts'
 
 /** As the contract promises. */
 export const PATIENCE_MS = 10_000
@@ -31,14 +32,102 @@ export interface Naming {
   settle(): Promise<void>
 }
 
+/** What a batch tells of. */
+type Told = Pick<Flow, 'key' | 'note'>
+
+/** Cgroups met since they were last forgotten, 100 B each; meeting one twice does no harm. */
+const MOST_CGROUPS = 65_536
+
+interface Cgroup {
+  readonly id: bigint
+  basis: Basis | undefined
+  /** The last that told of it. */
+  batch: number
+}
+
+/** What keys of a cgroup are named by. Their names stand while it is the cgroup's, and the resolver's generation the same. */
+class Basis {
+  readonly cgroup: Cgroup
+  readonly identity: CgroupIdentity | undefined
+  readonly generation: number
+
+  constructor(cgroup: Cgroup, identity: CgroupIdentity | undefined, generation: number) {
+    this.cgroup = cgroup
+    this.identity = identity
+    this.generation = generation
+  }
+}
+
+/** Kept of a key that another node shows. */
+const ELSEWHERE = Symbol('elsewhere')
+type Where = Place | typeof ELSEWHERE
+
 export function createNaming({ cgroups, names, resolver, store, log, nowMs }: NamingSources): Naming {
   let refused = false
+  const met = new Map<bigint, Cgroup>()
+  let batch = 0
 
-  const ensure = async (keys: Iterable<FlowKey>): Promise<void> => {
-    const ids = new Set<bigint>()
-    for (const { cgroup } of keys) ids.add(cgroup)
-    await cgroups.ensure(ids)
-    await names.ensure([...ids].map((id) => cgroups.lookup(id)))
+  const cgroupOf = ({ key, note }: Told): Cgroup => {
+    if (note?.by instanceof Basis) return note.by.cgroup
+    let cgroup = met.get(key.cgroup)
+    if (cgroup === undefined) {
+      if (met.size >= MOST_CGROUPS) met.clear()
+      cgroup = { id: key.cgroup, basis: undefined, batch: 0 }
+      met.set(cgroup.id, cgroup)
+    }
+    return cgroup
+  }
+
+  /** Within a batch its generation may change, its identity does not. */
+  const basisOf = (cgroup: Cgroup): Basis => (cgroup.basis?.generation === resolver.generation ? cgroup.basis : renew(cgroup))
+
+  const renew = (cgroup: Cgroup): Basis => {
+    const { generation } = resolver
+    const identity = cgroups.lookup(cgroup.id)
+    const { basis } = cgroup
+    if (basis !== undefined && basis.identity === identity && basis.generation === generation) return basis
+    cgroup.basis = new Basis(cgroup, identity, generation)
+    return cgroup.basis
+  }
+
+  /** Each cgroup once, however many flows it has. */
+  const ensure = async (told: Iterable<Told>): Promise<void> => {
+    batch++
+    const asked: Cgroup[] = []
+    for (const one of told) {
+      const cgroup = cgroupOf(one)
+      if (cgroup.batch === batch) continue
+      cgroup.batch = batch
+      asked.push(cgroup)
+    }
+    await cgroups.ensure(asked.map(({ id }) => id))
+    await names.ensure(asked.map(({ id }) => cgroups.lookup(id)))
+    for (const cgroup of asked) renew(cgroup)
+  }
+
+  /** As it was found before, if that stands. To be called once its cgroup is ensured, in the same turn. */
+  const recall = (note: KeyNote | undefined): Where | undefined => {
+    const by = note?.by
+    if (!(by instanceof Basis) || by.cgroup.basis !== by || by.generation !== resolver.generation) return undefined
+    return note?.where as Where
+  }
+
+  /** Undefined where it waits for its name. */
+  const find = (told: Told): Where | undefined => {
+    const { key, note } = told
+    const by = basisOf(cgroupOf(told))
+    const name = resolver.name(key, note?.name as Named | undefined)
+    const { state, labels, attribution } = name
+    if (state === 'waiting') return undefined
+    const before = note?.where as Where | undefined
+    const same = typeof before === 'object' && before.labels === labels && before.attribution === attribution
+    const where = state === 'elsewhere' ? ELSEWHERE : same ? before : store.place(labels, attribution)
+    if (note !== undefined) {
+      note.by = by
+      note.where = where
+      note.name = name
+    }
+    return where
   }
 
   /** It is published without a name then. */
@@ -49,28 +138,30 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
 
   return {
     async take(flows) {
-      await ensure(flows.map(({ key }) => key))
+      await ensure(flows)
+      const placed: PlacedFlow[] = []
       for (const flow of flows) {
-        const named = resolver.resolve(flow)
-        if (named.state === 'elsewhere') continue
-        if (named.state === 'waiting') {
-          if (store.hold(flow.key, flow.counts)) continue
+        const where = recall(flow.note) ?? find(flow)
+        if (where === ELSEWHERE) continue
+        if (where !== undefined) placed.push({ place: where, counts: flow.counts })
+        else if (!store.hold(flow.key, flow.counts)) {
           refuse()
+          store.add({ ...resolver.name(flow.key), counts: flow.counts })
         }
-        store.add(named)
       }
+      store.addAll(placed)
     },
 
     async takeHealth(seen) {
-      await ensure(seen.map(({ key }) => key))
-      for (const { key, health } of seen) {
-        const named = resolver.name(key)
-        if (named.state === 'elsewhere') continue
-        if (named.state === 'waiting') {
-          if (store.holdHealth(key, health)) continue
+      await ensure(seen)
+      for (const one of seen) {
+        const where = recall(one.note) ?? find(one)
+        if (where === ELSEWHERE) continue
+        if (where !== undefined) store.addHealthTo(where, one.health)
+        else if (!store.holdHealth(one.key, one.health)) {
           refuse()
+          store.addHealth({ ...resolver.name(one.key), health: one.health })
         }
-        store.addHealth({ ...named, health })
       }
     },
 
@@ -80,7 +171,7 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
         return
       }
       const held = [...store.held()]
-      await ensure(held.map(({ key }) => key))
+      await ensure(held)
       for (const [index, { key, sinceMs }] of held.entries()) {
         if (index % SLICE === SLICE - 1) await setImmediate()
         const named = resolver.name(key)
