@@ -10,13 +10,17 @@ export class LineSplitter {
     this.#line = new Pieces(maxLineBytes)
   }
 
-  /** `line` gets each complete one; undefined for one too long. What no newline ended is never handed out. */
-  write(chunk: Buffer, line: (text: string | undefined) => void): void {
-    let from = 0
-    for (let to = chunk.indexOf(NEWLINE); to !== -1; to = chunk.indexOf(NEWLINE, from)) {
-      if (to > from || !this.#line.empty) line(this.#line.take(chunk, from, to))
-      from = to + 1
+  /**
+   * Goes through the chunk from `start` to the end of the next line and gives the place behind it; the chunk's length where none ends.
+   * `line` gets its text, unless it is empty; undefined for one too long. What no newline ended is never handed out.
+   */
+  next(chunk: Buffer, start: number, line: (text: string | undefined) => void): number {
+    const end = chunk.indexOf(NEWLINE, start)
+    if (end === -1) {
+      this.#line.add(chunk, start, chunk.length)
+      return chunk.length
     }
-    this.#line.add(chunk, from, chunk.length)
+    if (end > start || !this.#line.empty) line(this.#line.take(chunk, start, end))
+    return end + 1
   }
 }

@@ -51,8 +51,7 @@ export async function watch<T>(client: ApiClient, question: WatchQuestion, intak
   const slices = new Slices()
   const take = (line: string | undefined): void => reader.take(line)
   for await (const chunk of body) {
-    await slices.breathe()
-    lines.write(chunk, take)
+    for (let at = 0; at < chunk.length; at = lines.next(chunk, at, take)) if (slices.used) await slices.breathe()
   }
 }
 
