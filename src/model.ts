@@ -168,6 +168,7 @@ export interface SeriesTable {
   readonly rows: readonly SeriesRow[]
   /** May the row hold TCP (also where protocols are summed or unknown)? Same index as rows. */
   readonly tcp: Uint8Array
+  /** May be a getter that copies them when they are first asked for: some milliseconds where there are many. */
   readonly values: Float64Array
 }
 
