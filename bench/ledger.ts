@@ -18,6 +18,7 @@ const MOVED = 5000
 const LIMIT = String(5 * SERIES)
 /** Of each kind; they take turns. */
 const COLLECTIONS = 20
+/** Exporters run for days: what a collection takes before its code is compiled is no figure of theirs. */
 const WARM_UP = 10
 const INTERVAL = '2s'
 const STARTS = 10
@@ -46,7 +47,7 @@ export async function ledger(tell: (line: string) => void): Promise<Section> {
   return {
     title: TITLE,
     method: [
-      `${SERIES.toLocaleString('en-US')} series (UDP to ${PORTS} ports from each of ${SERIES / PORTS} cgroups) in a ledger pinned on a bpffs of its own, ORB8_SERIES_LIMIT=${LIMIT}. ${COLLECTIONS} collections in the background, nobody scraping, from the`,
+      `${SERIES.toLocaleString('en-US')} series (UDP to ${PORTS} ports from each of ${SERIES / PORTS} cgroups) in a ledger pinned on a bpffs of its own, ORB8_SERIES_LIMIT=${LIMIT}. ${COLLECTIONS} collections in the background, after ${WARM_UP} that are not counted, nobody scraping, from the`,
       `beat to the snapshot: the time in which the event loop did not wait, and the CPU time of its thread; in ${COLLECTIONS} others the longest time in which it took no turn, by a timer of 1 ms. *Start*: ${STARTS} starts that take over`,
       `what the one before left, half of these ended by SIGTERM, half by SIGKILL, from the process' start to \`/readyz\` 200, in its first collection too. All scheduled before everybody else (chrt -f), so that others on the machine disturb less.`,
     ].join(' '),

@@ -4,11 +4,11 @@ import { type FollowedCluster, followCluster } from './commands/export/cluster.t
 import { createCollection } from './commands/export/collection.ts'
 import { type Devices, openDevices } from './commands/export/devices.ts'
 import { ExtraRounds } from './commands/export/extra-rounds.ts'
+import { boundHeap } from './commands/export/heap-growth.ts'
 import { PATIENCE_MS } from './commands/export/naming.ts'
 import { tellDials, tellOpening, toldOf } from './commands/export/news.ts'
 import type { Listener } from './commands/export/source.ts'
 import { clockOf, type World } from './commands/export/world.ts'
-import { keepYoungHeapSmall } from './commands/export/young-heap.ts'
 import { type Opened, openStore } from './commands/load/open-store.ts'
 import { type Counting, openPins, startCounting } from './commands/load/start-counting.ts'
 import { openWebFile } from './config/web-file.ts'
@@ -100,7 +100,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
   if (root.warning !== undefined) log.warn(root.warning)
   const extra = new ExtraRounds(() => void rounds?.join())
   undo.push(() => extra[Symbol.dispose]())
-  keepYoungHeapSmall()
+  boundHeap()
   const sinceBootMs = clockOf(world)
   cluster = await followCluster(config, { log, self, partialRoot: root.partial, handedBack: () => extra.within(0), nowMs: sinceBootMs })
   const { names } = cluster

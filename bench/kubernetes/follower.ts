@@ -2,7 +2,7 @@
 // version, when it has come so far; told `fill COUNT`, when it has taken so many pods out of JSON without a server, and each ten thousand
 // of them. Knows nothing of what is measured.
 import { createInterface } from 'node:readline'
-import { setFlagsFromString } from 'node:v8'
+import { boundHeap } from '../../src/commands/export/heap-growth.ts'
 import { ApiClient } from '../../src/resolve/kubernetes/api/client.ts'
 import { Intake } from '../../src/resolve/kubernetes/api/intake.ts'
 import { Reflector } from '../../src/resolve/kubernetes/api/reflector.ts'
@@ -26,9 +26,6 @@ let seen = ''
 
 const say = (): void => console.log(JSON.stringify({ pods: names.counts().peerPods }))
 
-/** As the exporter does once it has started. */
-const keepYoungHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1')
-
 function strip(raw: unknown): PeerPod | undefined {
   seen = (raw as KubernetesObject).metadata.resourceVersion
   return stripPeerPod(raw)
@@ -39,7 +36,6 @@ function follow(): Reflector<PeerPod> {
     listing: () => peerSink.listing(),
     listed: async () => {
       await peerSink.listed()
-      keepYoungHeapSmall()
       say()
     },
     put: (pod: PeerPod) => {
@@ -61,10 +57,10 @@ async function fill(count: number): Promise<void> {
     if (index % TELL_EVERY === TELL_EVERY - 1) say()
   }
   await peerSink.listed()
-  keepYoungHeapSmall()
   say()
 }
 
+boundHeap()
 say()
 let reflector: Reflector<PeerPod> | undefined
 for await (const line of createInterface(process.stdin)) {

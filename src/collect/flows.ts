@@ -232,10 +232,11 @@ export class FlowCollector {
     for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
       const flows: Flow[] = []
-      const [keyView, valueView] = [viewOf(keys), viewOf(values)]
+      const notes = this.#keys.find(viewOf(keys), count)
+      const valueView = viewOf(values)
       const { epoch } = this.#source
       for (let i = 0; i < count; i++) {
-        const note = this.#keys.find(keyView, i * FLOW_KEY.size)
+        const note = notes[i] as KnownKey
         const counts = decodeCounts(valueView, i * FLOW_COUNTS.size)
         const known = keys[i * FLOW_KEY.size + FLOW_KEY.epoch] === epoch
         flows.push({ key: note.key, counts: known ? counts : withoutOpen(counts), note })
@@ -251,9 +252,7 @@ export class FlowCollector {
     for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
       const seen: FlowHealth[] = []
-      const keyView = viewOf(keys)
-      for (let i = 0; i < count; i++) {
-        const note = this.#keys.find(keyView, i * FLOW_KEY.size)
+      for (const [i, note] of this.#keys.find(viewOf(keys), count).entries()) {
         seen.push({ key: note.key, health: decodeHealth(values, i * HEALTH.size), note })
       }
       read += count

@@ -24,6 +24,9 @@ export class KnownKeys<K> {
   #young: Generation<K>
   #old: Generation<K>
   #sinceMs: number
+  /** Of the keys of a batch. */
+  #hashes = new Int32Array(FIRST_ROOM)
+  #guesses = new Int32Array(FIRST_ROOM)
 
   /** `bytes`: of a key, a multiple of 4. `read`: makes the object. */
   constructor(bytes: number, most: number, read: (keys: DataView, at: number) => K, options: KnownKeysOptions = {}) {
@@ -38,9 +41,27 @@ export class KnownKeys<K> {
     this.#sinceMs = nowMs()
   }
 
-  /** The key at this byte. */
-  find(keys: DataView, at: number): K {
-    const hash = hashOf(keys, at, this.#words)
+  /**
+   * The keys of a batch, `count` of them end to end. A step for all of them before the next, each a short loop: the table is too large for
+   * the processor's caches, and so it looks for several keys at a time.
+   */
+  find(keys: DataView, count: number): readonly K[] {
+    if (this.#hashes.length < count) [this.#hashes, this.#guesses] = [new Int32Array(count), new Int32Array(count)]
+    const [hashes, guesses, words] = [this.#hashes, this.#guesses, this.#words]
+    for (let index = 0; index < count; index++) hashes[index] = hashOf(keys, 4 * words * index, words)
+    const young = this.#young
+    for (let index = 0; index < count; index++) guesses[index] = young.guess(hashes[index] as number)
+    const found: K[] = []
+    for (let index = 0; index < count; index++) {
+      const at = 4 * words * index
+      const number = guesses[index] as number
+      const known = young.holds(number, keys, at) ? young.key(number) : undefined
+      found.push(known ?? this.#findOrRead(hashes[index] as number, keys, at))
+    }
+    return found
+  }
+
+  #findOrRead(hash: number, keys: DataView, at: number): K {
     const known = this.#young.find(hash, keys, at)
     if (known !== undefined) return known
     const key = this.#old.find(hash, keys, at) ?? this.#read(keys, at)
@@ -80,12 +101,21 @@ class Generation<K> {
     return this.#keys.length
   }
 
+  /** Where most keys with this hash are; -1 where there is none. */
+  guess(hash: number): number {
+    return (this.#places[hash & (this.#places.length - 1)] as number) - 1
+  }
+
+  key(number: number): K | undefined {
+    return this.#keys[number]
+  }
+
   find(hash: number, keys: DataView, at: number): K | undefined {
     const mask = this.#places.length - 1
     for (let place = hash & mask; ; place = (place + 1) & mask) {
       const number = (this.#places[place] as number) - 1
       if (number < 0) return undefined
-      if (this.#holds(number, keys, at)) return this.#keys[number]
+      if (this.holds(number, keys, at)) return this.#keys[number]
     }
   }
 
@@ -99,7 +129,9 @@ class Generation<K> {
     this.#put(number, hash)
   }
 
-  #holds(number: number, keys: DataView, at: number): boolean {
+  /** Are these the bytes of that key? */
+  holds(number: number, keys: DataView, at: number): boolean {
+    if (number < 0) return false
     const from = number * this.#width
     for (let word = 0; word < this.#width; word++) {
       if (this.#words[from + word] !== keys.getInt32(at + 4 * word, true)) return false

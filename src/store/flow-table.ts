@@ -10,7 +10,7 @@ import type { Row } from './row.ts'
 import { type Likeness, settle } from './settle.ts'
 import { Table } from './table.ts'
 
-const { sentBytes, receivedBytes, sentPackets, receivedPackets, active, opened, closed, retransmitted } = MEASURES
+const { active } = MEASURES
 
 export class FlowTable extends Table {
   /** By column, what it sums up. */
@@ -34,19 +34,9 @@ export class FlowTable extends Table {
   }
 
   add(row: Row, counts: FlowCounts): void {
-    const { numbers } = this
-    const { slot } = row
     this.move(row)
-    numbers.add(slot, sentBytes, counts.sentBytes)
-    numbers.add(slot, receivedBytes, counts.receivedBytes)
-    numbers.add(slot, sentPackets, counts.sentPackets)
-    numbers.add(slot, receivedPackets, counts.receivedPackets)
-    if (!row.tcp) return
-    numbers.add(slot, active, counts.opened + counts.adopted - counts.closed)
-    numbers.add(slot, opened, counts.opened)
-    numbers.add(slot, closed, counts.closed)
-    numbers.add(slot, retransmitted, counts.retransmitted)
-    if (numbers.total(slot, active) < 0) this.#owing.add(row)
+    this.numbers.addFlow(row.slot, counts, row.tcp)
+    if (row.tcp && this.numbers.total(row.slot, active) < 0) this.#owing.add(row)
   }
 
   override restore(series: SeriesRow, slot: Slot, lines: number, nowMs: number): Row {

@@ -1,5 +1,6 @@
 // Every number that series are published with, as this process works on them: a slot a series. What of it outlives the process,
 // and when, is the ledger's affair, which asks here for what was touched. Knows nothing of labels or rows.
+import type { FlowCounts } from '../model.ts'
 
 /** Where a measure stands in its slot. */
 export const MEASURES = {
@@ -91,6 +92,23 @@ export class Numbers {
     const at = place(slot, TOTALS + measure)
     numbers[at] = (numbers[at] as number) + delta
     this.touch(slot)
+  }
+
+  /** Adds what a flow did; of connections only where there may be any. */
+  addFlow(slot: Slot, counts: FlowCounts, tcp: boolean): void {
+    const { numbers } = this.#chunk(slot)
+    const at = place(slot, TOTALS)
+    numbers[at + MEASURES.sentBytes] = (numbers[at + MEASURES.sentBytes] as number) + counts.sentBytes
+    numbers[at + MEASURES.receivedBytes] = (numbers[at + MEASURES.receivedBytes] as number) + counts.receivedBytes
+    numbers[at + MEASURES.sentPackets] = (numbers[at + MEASURES.sentPackets] as number) + counts.sentPackets
+    numbers[at + MEASURES.receivedPackets] = (numbers[at + MEASURES.receivedPackets] as number) + counts.receivedPackets
+    this.touch(slot)
+    if (!tcp) return
+    const { opened, adopted, closed, retransmitted } = counts
+    numbers[at + MEASURES.active] = (numbers[at + MEASURES.active] as number) + opened + adopted - closed
+    numbers[at + MEASURES.opened] = (numbers[at + MEASURES.opened] as number) + opened
+    numbers[at + MEASURES.closed] = (numbers[at + MEASURES.closed] as number) + closed
+    numbers[at + MEASURES.retransmitted] = (numbers[at + MEASURES.retransmitted] as number) + retransmitted
   }
 
   set(slot: Slot, measure: Measure, total: number): void {

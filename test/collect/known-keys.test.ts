@@ -20,9 +20,13 @@ function world(most: number) {
   /** Not aligned, and something else on both sides. */
   const find = (bytes: Buffer): Made => {
     const batch = Buffer.concat([Buffer.alloc(BYTES + 1, 0xee), bytes, Buffer.alloc(3, 0xdd)])
-    return known.find(new DataView(batch.buffer, batch.byteOffset + 1, batch.length - 1), BYTES)
+    return known.find(new DataView(batch.buffer, batch.byteOffset + BYTES + 1, BYTES + 3), 1)[0] as Made
   }
-  return { clock, made, find, letGo: () => known.letGo() }
+  const findAll = (...numbers: number[]): readonly Made[] => {
+    const batch = Buffer.concat(numbers.map(bytesOf))
+    return known.find(new DataView(batch.buffer, batch.byteOffset, batch.length), numbers.length)
+  }
+  return { clock, made, find, findAll, letGo: () => known.letGo() }
 }
 
 function bytesOf(number: number): Buffer {
@@ -44,6 +48,33 @@ t.test('equal bytes give the same object, others another, and each is made once'
   }
   t.equal(find(bytesOf(1)), first)
   t.equal(made.length, 1 + BYTES)
+})
+
+t.test('of a batch every key is found in its order, however often it is in there', async (t) => {
+  const { findAll, made } = world(10_000)
+  const [one, two, again, three, third] = findAll(1, 2, 1, 3, 1)
+  t.same(
+    [one, two, three].map((key) => key?.text),
+    [1, 2, 3].map((number) => bytesOf(number).toString('hex')),
+  )
+  t.equal(again, one)
+  t.equal(third, one)
+  t.equal(made.length, 3)
+  const many = Array.from({ length: 5000 }, (_, number) => number)
+  const first = findAll(...many)
+  t.equal(first[1], one)
+  t.ok(first.every(({ text }, number) => text === bytesOf(number).toString('hex')))
+  t.same(findAll(...many.toReversed()), first.toReversed())
+  t.equal(made.length, 5000)
+})
+
+t.test('keys of one batch that are more than there is room for are all right', async (t) => {
+  const { findAll } = world(10)
+  const numbers = Array.from({ length: 100 }, (_, number) => number % 37)
+  t.same(
+    findAll(...numbers).map(({ text }) => text),
+    numbers.map((number) => bytesOf(number).toString('hex')),
+  )
 })
 
 t.test('as many as there may be are known, however many that is', async (t) => {

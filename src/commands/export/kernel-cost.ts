@@ -6,6 +6,9 @@ import { SOCKET_BYTES } from '../../kernel/socket-datapath.ts'
 import type { Self } from '../../publish/self.ts'
 import type { Counting } from '../load/start-counting.ts'
 
+/** What the kernel tells of a map's memory hardly changes, and takes half a millisecond to ask for. */
+const MEMORY_REFRESH_MS = 10_000
+
 type Told = Pick<Self, 'mapMemory' | 'programRuns'>
 
 /** Returns what tells `self` once; `tracked`: sockets that have storage, which hangs on them and not on the map. Under 1 ms. */
@@ -13,9 +16,15 @@ export function createKernelCost({ datapath, memory, pins }: Pick<Counting, 'dat
   const { programs, maps } = datapath.descriptors()
   const families = byFamily(maps)
   const stats = new ProgramStats()
+  let bytesOf = mapMemoryBytes(families)
+  let askedMs = performance.now()
   return (tracked: number): void => {
     for (const [name, { runs, seconds }] of stats.read(programs)) self.programRuns(name, runs, seconds)
-    for (const [name, bytes] of mapMemoryBytes(families)) {
+    if (performance.now() - askedMs > MEMORY_REFRESH_MS) {
+      bytesOf = mapMemoryBytes(families)
+      askedMs = performance.now()
+    }
+    for (const [name, bytes] of bytesOf) {
       self.mapMemory(name, bytes + (name === 'connections' ? tracked * SOCKET_BYTES : 0))
     }
     // Array maps, whole pages all of them.
