@@ -102,7 +102,7 @@ t.test(
     kube.api.plan({}, { kind: 'status', status: 403, message: 'no' }, 100)
     kube.api.cut()
     await until('a line about it', () => exporter.log.some((line) => line.includes('403')))
-    t.match(exporter.log.join('\n'), /get, list and watch on pods, services and nodes/)
+    t.match(exporter.log.join('\n'), /the role needs list and watch on it/)
     t.equal((await exporter.get('/healthz')).status, 200)
   }),
 )

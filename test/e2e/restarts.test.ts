@@ -6,7 +6,7 @@ import { STEPS } from '../../src/collect/flows.ts'
 import { run } from '../harness/child.ts'
 import { expectRows, type Rows } from '../harness/ends.ts'
 import { endAfter, runCommand, runToTheEnd } from '../harness/exporter.ts'
-import { parseExposition, type Scrape } from '../harness/exposition.ts'
+import { parseExposition, type Scrape, sum } from '../harness/exposition.ts'
 import { falls, flowsOf, type Row, whole } from '../harness/flows.ts'
 import { freePort } from '../harness/prometheus.ts'
 import { onSite, type Site } from '../harness/site.ts'
@@ -252,6 +252,7 @@ t.test(
     const last = await site.exporter({ args })
     const read = (scrape: Scrape) => ({ server: whole(scrape, cgroups.server), client: whole(scrape, cgroups.client) })
     t.same(await last.settled(wanted, read), wanted, 'exact')
+    t.equal(sum(await last.scrape(), 'orb8_sockets_untracked_total'), 0, 'the kernel had memory for each')
   }, KILLS_LIMIT_MS),
 )
 
