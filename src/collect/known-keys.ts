@@ -2,7 +2,7 @@
 // remembers something of a key can do so by the object. Knows bytes; nothing of what they mean.
 
 /** Keys that nobody told of for so long go, in twice as long at the latest, where others come. */
-const IDLE_MS = 60_000
+const IDLE_MS = 30_000
 const FIRST_ROOM = 1024
 
 export interface KnownKeysOptions {

@@ -8,6 +8,7 @@ import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
 import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
 import type { Place, PlacedFlow, Store } from '../../store/store.ts'
+import { MetCgroups } from './met-cgroups.ts'
 
 /** As the contract promises. */
 export const PATIENCE_MS = 10_000
@@ -35,9 +36,6 @@ export interface Naming {
 /** What a batch tells of. */
 type Told = Pick<Flow, 'key' | 'note'>
 
-/** Cgroups met since they were last forgotten, 100 B each; meeting one twice does no harm. */
-const MOST_CGROUPS = 65_536
-
 interface Cgroup {
   readonly id: bigint
   basis: Basis | undefined
@@ -64,18 +62,11 @@ type Where = Place | typeof ELSEWHERE
 
 export function createNaming({ cgroups, names, resolver, store, log, nowMs }: NamingSources): Naming {
   let refused = false
-  const met = new Map<bigint, Cgroup>()
+  const met = new MetCgroups<Cgroup>((id) => ({ id, basis: undefined, batch: 0 }), { nowMs })
   let batch = 0
 
   const cgroupOf = ({ key, note }: Told): Cgroup => {
-    if (note?.by instanceof Basis) return note.by.cgroup
-    let cgroup = met.get(key.cgroup)
-    if (cgroup === undefined) {
-      if (met.size >= MOST_CGROUPS) met.clear()
-      cgroup = { id: key.cgroup, basis: undefined, batch: 0 }
-      met.set(cgroup.id, cgroup)
-    }
-    return cgroup
+    return note?.by instanceof Basis ? note.by.cgroup : met.of(key.cgroup)
   }
 
   /** Within a batch its generation may change, its identity does not. */
@@ -166,6 +157,7 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
     },
 
     async settle() {
+      met.letGo()
       if (store.holding === 0) {
         refused = false
         return
