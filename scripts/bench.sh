@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # npm run bench: builds what has changed and measures what the exporter costs; with names (traffic, programs, walk, scrapes,
-# otlp, start, kubernetes, gpus) those parts alone. Prints the figures and puts them into bench/RESULTS.md. Needs root and a quiet machine.
+# otlp, start, kubernetes, gpus, ledger, soak) those parts alone. Prints the figures and puts them into bench/RESULTS.md. Needs root and a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh test

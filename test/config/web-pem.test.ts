@@ -2,9 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
 import { certificatesProblem, contextProblem, keyProblem } from '../../src/config/web-pem.ts'
-import { cipherList } from '../../src/config/web-tls-words.ts'
-import type { WebTls } from '../../src/model.ts'
 import { Authority, selfSigned } from '../harness/authority.ts'
+import { webTls } from '../harness/web-tls.ts'
 
 t.test('certificates, also several in one text', async (t) => {
   const { cert } = new Authority(t.testdir())
@@ -30,20 +29,8 @@ t.test('a key has to be there, without a passphrase, and the certificate’s own
 
 t.test('what OpenSSL refuses as a whole is said in its words', async (t) => {
   const folder = t.testdir()
-  const tls = (cert: string, key: string): WebTls => ({
-    cert,
-    key,
-    clientCa: undefined,
-    clientAuth: 'NoClientCert',
-    allowedSans: undefined,
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.3',
-    ciphers: cipherList(undefined),
-    honorCipherOrder: true,
-    ecdhCurve: 'auto',
-  })
   const good = selfSigned(folder, 'good')
-  t.equal(contextProblem(tls(good.cert, good.key)), undefined)
+  t.equal(contextProblem(webTls(good)), undefined)
   const weak = selfSigned(folder, 'weak', ['-newkey', 'rsa:1024'])
-  t.match(contextProblem(tls(weak.cert, weak.key)), /^is refused by OpenSSL: .*key too small/)
+  t.match(contextProblem(webTls(weak)), /^is refused by OpenSSL: .*key too small/)
 })

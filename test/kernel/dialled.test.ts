@@ -1,5 +1,5 @@
 // What a client dialled is its peer, also where another program, or NAT, sends it somewhere else.
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { TOTALS } from '../../src/kernel/layouts.ts'
 import type { Fd } from '../../src/kernel/libbpf.ts'
 import { readValue, writeValue } from '../../src/kernel/maps.ts'
@@ -23,6 +23,25 @@ const udp = (sentPackets: number, sentBytes: number, receivedPackets: number, re
   sentPackets,
   receivedPackets,
 })
+
+interface Balanced {
+  readonly site: Site
+  readonly pods: Pods
+  readonly balance: Balancer['balance']
+  readonly datapath: SocketDatapath
+  readonly counted: Counted
+}
+
+/** With pods that are counted, and a program at the root that sends what they dial somewhere else. */
+function balanced(body: (t: Test, balanced: Balanced) => Promise<void>): (t: Test) => Promise<void> {
+  return onSite(async (t, site) => {
+    const pods = makePods(site)
+    const { balance } = startBalancer(site.undo)
+    await using datapath = await startBelow(pods)
+    datapath.followDials()
+    await body(t, { site, pods, balance, datapath, counted: new Counted(datapath) })
+  })
+}
 
 /** What is dialled, which Service that is, its backend, and where the server sees the client. */
 const FAMILIES = [
@@ -137,11 +156,7 @@ for (const { name: way, skip, begin } of WAYS) {
 }
 t.test(
   'attempts that fail, and how long the others took, are told of the Service that was dialled',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
+  balanced(async (t, { pods, balance, datapath }) => {
     const health = new HealthSeen(datapath)
     const { server, client, cgroups } = pods
     balance([SERVICE4, 80], [HOSTS.server[0], 8080])
@@ -161,12 +176,7 @@ t.test(
 
 t.test(
   "a socket that dials one after the other has each under its own Service, and what is nobody's under itself",
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { pods, balance, counted }) => {
     const { server, client, cgroups } = pods
     const [at] = HOSTS.server
     balance([SERVICE4, 80], [at, 8080])
@@ -195,12 +205,7 @@ t.test(
 
 t.test(
   'loopback that leads elsewhere is no loopback: its peer is where it went',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { pods, balance, counted }) => {
     const { server, client, cgroups } = pods
     balance(['127.0.0.1', 30_080], [HOSTS.server[0], 8080])
     await server.each('socket l 4 tcp', `bind l ${HOSTS.server[0]} 8080`, 'listen l')
@@ -217,12 +222,7 @@ t.test(
 
 t.test(
   'of a Multipath TCP client the subflow dials',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { pods, balance, counted }) => {
     const { server, client, cgroups } = pods
     balance([SERVICE4, 80], [HOSTS.server[0], 8080])
     await server.each('socket l 4 mptcp', `bind l ${HOSTS.server[0]} 8080`, 'listen l')
@@ -258,12 +258,7 @@ for (const [nowhere, family] of [
 
 t.test(
   'what a thread sends by a socket that is not observed has nothing to do with what it sent before',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { site, pods, balance, counted }) => {
     const { root, client, cgroups } = pods
     const outside = site.cgroup('outside', root)
     balance([SERVICE4, 53], [HOSTS.server[0], 5353])
@@ -278,12 +273,7 @@ t.test(
 
 t.test(
   'many connections by many threads: all of them in one row',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { site, pods, balance, counted }) => {
     const { cgroups, namespaces } = pods
     const place = (end: 'client' | 'server') => ({ cgroup: cgroups[end], namespace: namespaces[end] })
     const served = site.bulk(place('server'), 'serve', { address: HOSTS.server[0], threads: 2 })
@@ -302,12 +292,7 @@ t.test(
 
 t.test(
   'threads that share an unconnected socket and send each to a Service of its own: every datagram under its own',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { site, pods, balance, counted }) => {
     const { client } = pods.namespaces
     run('ip', '-n', client.name, 'route', 'add', '10.97.0.0/16', 'via', HOSTS.server[0])
     const services = Array.from({ length: 8 }, (_, i) => `10.96.77.${20 + i}`)
@@ -324,12 +309,7 @@ t.test(
 
 t.test(
   'a connected socket that is spoken to first is a client all the same',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const counted = new Counted(datapath)
+  balanced(async (t, { pods, balance, counted }) => {
     balance([SERVICE4, 53], [HOSTS.server[0], 5353])
     await pods.server.each('socket s 4 udp', `bind s ${HOSTS.server[0]} 5353`)
     const { port } = await pods.client.each('socket c 4 udp', `connect c ${SERVICE4} 53`)
@@ -342,12 +322,8 @@ t.test(
 
 t.test(
   'where there is no room at the SYN, a dial before changes nothing: the connection is left out, a failure is told once',
-  onSite(async (t, site) => {
-    const pods = makePods(site)
-    const { balance } = startBalancer(site.undo)
-    await using datapath = await startBelow(pods)
-    datapath.followDials()
-    const [counted, health] = [new Counted(datapath), new HealthSeen(datapath)]
+  balanced(async (t, { pods, balance, datapath, counted }) => {
+    const health = new HealthSeen(datapath)
     const { server, client, cgroups } = pods
     balance([SERVICE4, 80], [HOSTS.server[0], 8080])
     balance([SERVICE4, 81], [HOSTS.server[0], 8081])

@@ -2,12 +2,12 @@ import { Agent, get } from 'node:https'
 import { connect as connectBare } from 'node:net'
 import { type ConnectionOptions, connect } from 'node:tls'
 import t, { type Test } from 'tap'
-import { cipherList } from '../../src/config/web-tls-words.ts'
 import { Orb8Error } from '../../src/errors.ts'
-import type { WebRules, WebTls } from '../../src/model.ts'
+import type { WebRules } from '../../src/model.ts'
 import type { DoorOptions } from '../../src/publish/door.ts'
 import type { ServerOptions } from '../../src/publish/http.ts'
-import { Authority, type Issued } from '../harness/authority.ts'
+import { Authority } from '../harness/authority.ts'
+import { webTls } from '../harness/web-tls.ts'
 import { ask, readToEnd, type Served, serve } from './serving.ts'
 import { manyFlows } from './snapshots.ts'
 
@@ -38,20 +38,6 @@ async function doorway(t: Test, rules: Partial<WebRules>, more: Partial<ServerOp
   const doorway = { rules: { ...NOTHING, ...rules } as WebRules | Error, said, server: undefined as unknown as Served }
   return Object.assign(doorway, { server: await serve(t, { door, ...more }) })
 }
-
-const tlsOf = ({ cert, key }: Issued, more: Partial<WebTls> = {}): WebTls => ({
-  cert,
-  key,
-  clientCa: undefined,
-  clientAuth: 'NoClientCert',
-  allowedSans: undefined,
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  ciphers: cipherList(undefined),
-  honorCipherOrder: true,
-  ecdhCurve: 'auto',
-  ...more,
-})
 
 t.test('every path asks for a password, also those of health', async (t) => {
   const { server } = await doorway(t, { users: ALICE })
@@ -103,9 +89,9 @@ t.test('rules change while it runs: users, limits, encryption', async (t) => {
   way.rules = { ...NOTHING, users: new Map([['alice', hashOf('other')]]) }
   t.equal((await ask(way.server, '/metrics', { headers: basic('sesame') })).status, 401)
   t.equal((await ask(way.server, '/metrics', { headers: basic('other') })).status, 200)
-  way.rules = { ...NOTHING, tls: tlsOf(one) }
+  way.rules = { ...NOTHING, tls: webTls(one) }
   t.equal(await commonName(way.server, ca), 'one')
-  way.rules = { ...NOTHING, tls: tlsOf(two) }
+  way.rules = { ...NOTHING, tls: webTls(two) }
   t.equal(await commonName(way.server, ca), 'two')
   way.rules = NOTHING
   t.equal((await ask(way.server, '/metrics')).status, 200)
@@ -125,13 +111,13 @@ function commonName({ port }: Served, ca: Authority): Promise<string | undefined
 t.test('a connection from before a new certificate lives to its next request', async (t) => {
   const ca = new Authority(t.testdir())
   const [one, two] = [ca.server('one'), ca.server('two')]
-  const way = await doorway(t, { tls: tlsOf(one) })
+  const way = await doorway(t, { tls: webTls(one) })
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: ca.cert })
   t.teardown(() => agent.destroy())
   t.strictSame(await secure(way.server, agent), { status: 200, connection: 'keep-alive' })
-  way.rules = { ...NOTHING, tls: tlsOf(one), headers: { 'X-Frame-Options': 'deny' } }
+  way.rules = { ...NOTHING, tls: webTls(one), headers: { 'X-Frame-Options': 'deny' } }
   t.strictSame(await secure(way.server, agent), { status: 200, connection: 'keep-alive' }, 'the encryption is as before')
-  way.rules = { ...NOTHING, tls: tlsOf(two) }
+  way.rules = { ...NOTHING, tls: webTls(two) }
   t.strictSame(await secure(way.server, agent), { status: 200, connection: 'close' })
   t.strictSame(await secure(way.server, agent), { status: 200, connection: 'keep-alive' })
 })
@@ -153,7 +139,7 @@ t.test('rules that are wrong are said once, and those before stay in force', asy
   t.equal((await ask(way.server, '/metrics', { headers: basic('sesame') })).status, 200)
   way.rules = new Error('line 4 is wrong')
   await ask(way.server, '/metrics')
-  way.rules = { ...(good as WebRules), tls: { ...tlsOf({ cert: 'x', key: 'x', certFile: '', keyFile: '' }) } }
+  way.rules = { ...(good as WebRules), tls: webTls({ cert: 'x', key: 'x' }) }
   for (let i = 0; i < 2; i++) t.equal((await ask(way.server, '/metrics')).status, 401, 'what cannot be followed is wrong too')
   way.rules = { ...NOTHING }
   t.equal((await ask(way.server, '/metrics')).status, 200)
@@ -182,7 +168,7 @@ t.test('a start with wrong rules, or without a way to check passwords, is one er
 
 t.test('over TLS a page goes in pieces: each download has an encrypted copy of its own', async (t) => {
   const ca = new Authority(t.testdir())
-  const { server } = await doorway(t, { tls: tlsOf(ca.server('one')) }, { scrape: async () => manyFlows(1000) })
+  const { server } = await doorway(t, { tls: webTls(ca.server('one')) }, { scrape: async () => manyFlows(1000) })
   const socket = connect({ host: '127.0.0.1', port: server.port, ca: ca.cert })
   socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
   const text = await readToEnd(socket)
@@ -201,7 +187,7 @@ t.test('over TLS a page goes in pieces: each download has an encrypted copy of i
 
 t.test('an encrypted server closes with connections in every state', async (t) => {
   const ca = new Authority(t.testdir())
-  const { server } = await doorway(t, { tls: tlsOf(ca.server('one')) })
+  const { server } = await doorway(t, { tls: webTls(ca.server('one')) })
   const silent = connectBare({ host: '127.0.0.1', port: server.port })
   const idle = connect({ host: '127.0.0.1', port: server.port, ca: ca.cert })
   for (const socket of [silent, idle]) socket.on('error', () => undefined)

@@ -6,6 +6,7 @@ import { cipherList } from '../../src/config/web-tls-words.ts'
 import type { ClientAuth, WebTls } from '../../src/model.ts'
 import { tlsEntrance } from '../../src/publish/tls-entrance.ts'
 import { Authority, type Issued, selfSigned } from '../harness/authority.ts'
+import { webTls } from '../harness/web-tls.ts'
 import { until } from './serving.ts'
 
 interface Bench {
@@ -22,19 +23,7 @@ interface Bench {
 function bench(t: Test): Bench {
   const ca = new Authority(t.testdir())
   const server = ca.server('server')
-  const tls = (more: Partial<WebTls> = {}): WebTls => ({
-    cert: server.cert,
-    key: server.key,
-    clientCa: undefined,
-    clientAuth: 'NoClientCert',
-    allowedSans: undefined,
-    minVersion: 'TLSv1.2',
-    maxVersion: 'TLSv1.3',
-    ciphers: cipherList(undefined),
-    honorCipherOrder: true,
-    ecdhCurve: 'auto',
-    ...more,
-  })
+  const tls = (more: Partial<WebTls> = {}): WebTls => webTls(server, more)
   const visit: Bench['visit'] = async (tls, client = {}) => {
     const port = await serve(t, tls)
     const socket = connect({ host: '127.0.0.1', port, ca: ca.cert, ...client })
