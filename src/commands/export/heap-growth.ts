@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
  * By how much old objects may become more before V8 looks through all of them. Left alone it grants a heap that hardly grows no more than
  * what one space of new objects takes: with 50,000 series every tenth collection was then held up for 40 to 100 ms.
  */
-const OLD_PERCENT = 30
+const OLD_PERCENT = 20
 
 /**
  * Each collection, and a list of the cluster's pods, makes some megabytes of objects that die at once. V8 would double the space for new
