@@ -126,10 +126,17 @@ export function innerId(outer: Fd): number {
   return id.readUInt32LE()
 }
 
+/** Has the map no entry? False also where the kernel does not say. */
 export function isEmpty(map: Fd): boolean {
-  const result = libbpf().bpf.bpf_map_get_next_key(map, null, Buffer.alloc(mapInfo(map).keySize)) as number
-  return result < 0 && errnoName(result) === 'ENOENT'
+  return isEnd(libbpf().bpf.bpf_map_get_next_key(map, null, Buffer.alloc(mapInfo(map).keySize)) as number)
 }
+
+/** The same for maps of the datapath: the kernel looks through all buckets of one that is empty. */
+export async function isEmptyInThread(map: Fd, keySize: number): Promise<boolean> {
+  return isEnd(await inThread(libbpf().bpf.bpf_map_get_next_key, map, null, Buffer.alloc(keySize)))
+}
+
+const isEnd = (result: number): boolean => result < 0 && errnoName(result) === 'ENOENT'
 
 /** All keys of a small map. */
 export function keysOf(map: Fd, keySize: number): Buffer[] {

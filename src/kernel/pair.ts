@@ -1,12 +1,13 @@
 // Two maps of one shape under an array of maps: programs fill one, user space reads the other, empties it, and swaps them.
 // Knows which is which, also after a restart; nothing of what they hold.
 import type { Fd } from './libbpf.ts'
-import { innerId, type MapBatch, MapDrain, mapInfo, replaceInner } from './maps.ts'
+import { innerId, isEmptyInThread, type MapBatch, MapDrain, mapInfo, replaceInner } from './maps.ts'
 
 export class Pair {
   readonly entries: number
   readonly #outer: Fd
   readonly #inner: readonly [Fd, Fd]
+  readonly #keySize: number
   readonly #drain: MapDrain
   #active: 0 | 1
   #pending: boolean
@@ -16,6 +17,7 @@ export class Pair {
     const { id, keySize, valueSize, maxEntries } = mapInfo(inner[0])
     this.#outer = outer
     this.#inner = inner
+    this.#keySize = keySize
     this.#drain = new MapDrain(keySize, valueSize)
     this.#active = innerId(outer) === id ? 0 : 1
     this.#pending = pending
@@ -27,9 +29,12 @@ export class Pair {
     return this.#pending
   }
 
-  /** From here on programs fill the other map. Waits for an RCU grace period. Does nothing while what they filled before is pending. */
+  /**
+   * From here on programs fill the other map. Waits for an RCU grace period. Does nothing while what they filled before is pending, and
+   * where they have filled nothing: what they fill from now on is for the next time.
+   */
   async swap(): Promise<void> {
-    if (this.#pending) return
+    if (this.#pending || (await isEmptyInThread(this.#inner[this.#active], this.#keySize))) return
     const next = this.#active === 0 ? 1 : 0
     this.#pending = true
     await replaceInner(this.#outer, this.#inner[next])
@@ -37,8 +42,8 @@ export class Pair {
   }
 
   /** What is pending, without taking it out. */
-  read(): AsyncGenerator<MapBatch> {
-    return this.#drain.read(this.#idle)
+  async *read(): AsyncGenerator<MapBatch> {
+    if (this.#pending) yield* this.#drain.read(this.#idle)
   }
 
   /** Takes out what is pending. */
