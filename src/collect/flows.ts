@@ -231,7 +231,7 @@ export class FlowCollector {
     let read = 0
     for await (const { count, keys, values } of maps.read()) {
       this.#step('read')
-      const flows: Flow[] = []
+      const flows = new Array<Flow>(count)
       const notes = this.#keys.find(viewOf(keys), count)
       const valueView = viewOf(values)
       const { epoch } = this.#source
@@ -239,7 +239,7 @@ export class FlowCollector {
         const note = notes[i] as KnownKey
         const counts = decodeCounts(valueView, i * FLOW_COUNTS.size)
         const known = keys[i * FLOW_KEY.size + FLOW_KEY.epoch] === epoch
-        flows.push({ key: note.key, counts: known ? counts : withoutOpen(counts), note })
+        flows[i] = { key: note.key, counts: known ? counts : withoutOpen(counts), note }
       }
       read += count
       await this.#take(flows)

@@ -51,12 +51,12 @@ export class KnownKeys<K> {
     for (let index = 0; index < count; index++) hashes[index] = hashOf(keys, 4 * words * index, words)
     const young = this.#young
     for (let index = 0; index < count; index++) guesses[index] = young.guess(hashes[index] as number)
-    const found: K[] = []
+    const found = new Array<K>(count)
     for (let index = 0; index < count; index++) {
       const at = 4 * words * index
       const number = guesses[index] as number
       const known = young.holds(number, keys, at) ? young.key(number) : undefined
-      found.push(known ?? this.#findOrRead(hashes[index] as number, keys, at))
+      found[index] = known ?? this.#findOrRead(hashes[index] as number, keys, at)
     }
     return found
   }

@@ -42,11 +42,6 @@ export interface FlowPlacesOptions {
   readonly overflow: Counter
 }
 
-interface Placed {
-  readonly place: FlowPlace
-  readonly counts: FlowCounts
-}
-
 type Standing = FlowPlace & { readonly flow: Row; readonly container: Row }
 
 export class FlowPlaces {
@@ -65,37 +60,35 @@ export class FlowPlaces {
   }
 
   /**
-   * A step for all of them before the next, each a short loop: rows lie all over memory, and the processor looks for those of several
-   * flows at a time.
+   * What each flow did, at its place. A step for all of them before the next, each a short loop: rows lie all over memory, and the processor
+   * looks for those of several flows at a time. Nothing is made of a flow on the way.
    */
-  add(told: readonly Placed[]): void {
-    const standing: Standing[] = []
-    const moved: FlowCounts[] = []
-    for (const { place, counts } of told) {
-      if (isStill(counts)) continue
-      standing.push(this.#find(place))
-      moved.push(counts)
+  add(places: readonly FlowPlace[], counts: readonly FlowCounts[]): void {
+    for (let index = 0; index < counts.length; index++) {
+      if (!isStill(counts[index] as FlowCounts)) this.#stand(places[index] as FlowPlace)
     }
-    for (let index = 0; index < moved.length; index++) {
-      this.#flows.add((standing[index] as Standing).flow, moved[index] as FlowCounts)
+    for (let index = 0; index < counts.length; index++) {
+      const did = counts[index] as FlowCounts
+      if (!isStill(did)) this.#flows.add((places[index] as Standing).flow, did)
     }
-    for (let index = 0; index < moved.length; index++) {
-      const { container, attribution, crowded } = standing[index] as Standing
-      const counts = moved[index] as FlowCounts
-      this.#containers.add(container, counts)
-      this.#attributed.add(attribution, counts)
+    for (let index = 0; index < counts.length; index++) {
+      const did = counts[index] as FlowCounts
+      if (isStill(did)) continue
+      const { container, attribution, crowded } = places[index] as Standing
+      this.#containers.add(container, did)
+      this.#attributed.add(attribution, did)
       if (crowded) this.#overflow.add(1)
     }
   }
 
-  #find(place: FlowPlace): Standing {
+  /** Gives the place its rows, unless it has them. */
+  #stand(place: FlowPlace): void {
     const { flow, container, crowded, since } = place
     const known = flow !== undefined && container !== undefined && !flow.gone && !container.gone
-    if (known && (!crowded || since === this.#placement.returns)) return place as Standing
-    return this.#findAnew(place)
+    if (!known || (crowded && since !== this.#placement.returns)) this.#find(place)
   }
 
-  #findAnew(place: FlowPlace): Standing {
+  #find(place: FlowPlace): void {
     // First: whoever found no room asks again when some came while it was looking.
     place.since = this.#placement.returns
     const container = this.#placement.find(this.#containers, place.labels)
@@ -103,7 +96,6 @@ export class FlowPlaces {
     place.container = container.row
     place.flow = flow.row
     place.crowded = flow.crowded || container.crowded
-    return place as Standing
   }
 }
 

@@ -16,6 +16,7 @@ export class FlowTable extends Table {
   /** By column, what it sums up. */
   readonly #firsts: readonly Measure[]
   readonly #seconds: readonly (Measure | undefined)[]
+  readonly #ofTcp: readonly boolean[]
   readonly #likenesses: readonly Likeness[]
   /** Rows that closed more connections than they opened: a subset of the rows. */
   #owing: Set<Row> = new Set()
@@ -30,6 +31,7 @@ export class FlowTable extends Table {
     )
     this.#firsts = columns.map(({ measures: [first] }) => first)
     this.#seconds = columns.map(({ measures: [, second] }) => second)
+    this.#ofTcp = columns.map(({ series }) => series.tcpOnly)
     this.#likenesses = [(row) => row.family, (row) => labels.farEnd(row.series.labels), () => '']
   }
 
@@ -74,7 +76,8 @@ export class FlowTable extends Table {
     for (let column = 0; column < this.#firsts.length; column++) {
       const first = this.#firsts[column] as Measure
       const second = this.#seconds[column]
-      if (first === active) into[at + column] = Math.max(0, numbers.total(slot, active))
+      if (this.#ofTcp[column] && !row.tcp) into[at + column] = 0
+      else if (first === active) into[at + column] = Math.max(0, numbers.total(slot, active))
       else into[at + column] = numbers.publish(slot, first) + (second === undefined ? 0 : numbers.publish(slot, second))
     }
   }

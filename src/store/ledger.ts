@@ -171,9 +171,7 @@ export class Ledger {
    * free them. Throws Orb8Error where the memory has been changed by somebody else.
    */
   rollback(): void {
-    const touched = this.numbers.touched
-    this.numbers.settled()
-    for (const slot of touched) {
+    for (const slot of this.numbers.settled()) {
       if (this.#states[slot] === BORN) this.numbers.clear(slot)
       if (this.#states[slot] === LIVE) this.#reload(slot)
     }
@@ -207,13 +205,12 @@ export class Ledger {
   }
 
   #settle(): void {
-    const { touched } = this.numbers
+    const touched = this.numbers.settled()
     for (let index = 0; index < touched.length; index++) {
       const slot = touched[index] as Slot
       if (this.#states[slot] === BORN) this.#states[slot] = LIVE
       if (this.#states[slot] === DYING) this.#release(slot)
     }
-    this.numbers.settled()
   }
 
   /** Banks of what was touched, and what they change in META's sums. */

@@ -1,6 +1,7 @@
 // Every number that series are published with, as this process works on them: a slot a series. What of it outlives the process,
 // and when, is the ledger's affair, which asks here for what was touched. Knows nothing of labels or rows.
 import type { FlowCounts } from '../model.ts'
+import { Pile } from './pile.ts'
 
 /** Where a measure stands in its slot. */
 export const MEASURES = {
@@ -45,21 +46,21 @@ interface Chunk {
  */
 export class Numbers {
   readonly #chunks: Chunk[] = []
-  #touched: Slot[] = []
+  readonly #touched = new Pile<Slot>()
 
-  /** Slots changed since `settled`, once each. */
+  /** Slots changed since `settled`, once each; good until another is. */
   get touched(): readonly Slot[] {
-    return this.#touched
+    return this.#touched.all
   }
 
-  /** Nothing is touched any more. */
-  settled(): void {
-    const slots = this.#touched
+  /** Nothing is touched any more. Answers what was. */
+  settled(): readonly Slot[] {
+    const slots = this.#touched.take()
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index] as Slot
       this.#chunk(slot).touched[slot & (CHUNK_SLOTS - 1)] = 0
     }
-    this.#touched = []
+    return slots
   }
 
   /** To zero; the slot need not be known yet. */
@@ -82,7 +83,7 @@ export class Numbers {
     const at = slot & (CHUNK_SLOTS - 1)
     if (touched[at] === 1) return
     touched[at] = 1
-    this.#touched.push(slot)
+    this.#touched.put(slot)
   }
 
   /** Adds `delta`, which may be negative. */

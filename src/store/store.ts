@@ -51,11 +51,6 @@ export interface StoreStats {
 /** Of one store alone, and nothing to anybody else. */
 export type Place = Pick<FlowPlace, 'labels' | 'attribution'>
 
-export interface PlacedFlow {
-  readonly place: Place
-  readonly counts: FlowCounts
-}
-
 /**
  * Of each drain: `begin`, `addAll` and `addHealthTo` of all that it held, `commit`, then the kernel's map is emptied, `emptied`, then
  * `snapshot`. A process may end between any two instructions: the next finds in `drains` what to do again, and all that was
@@ -75,8 +70,8 @@ export interface Store {
   begin(number: number, source?: number): void
   /** Where what is so named is added; good as long as the store. Nothing is made before something is added. */
   place(labels: FlowLabels, attribution: Attribution): Place
-  /** Adds what flows did. */
-  addAll(flows: readonly PlacedFlow[]): void
+  /** Adds what flows did: each what it did, at its place. */
+  addAll(places: readonly Place[], counts: readonly FlowCounts[]): void
   /** Adds what was seen of one flow's health. */
   addHealthTo(place: Place, health: HealthCounts): void
   /** The same for one that has no place: many times the work. */
@@ -182,10 +177,10 @@ export function createStore(options: StoreOptions): Store {
   const overflow = counters.counter('series overflow')
   const places = new FlowPlaces({ flows, containers, placement, attributed, overflow })
 
-  const addAll = (told: readonly { readonly place: FlowPlace; readonly counts: FlowCounts }[]): void => {
-    if (told.every(({ counts }) => isStill(counts))) return
+  const addAll = (found: readonly FlowPlace[], counts: readonly FlowCounts[]): void => {
+    if (counts.every(isStill)) return
     within()
-    places.add(told)
+    places.add(found, counts)
   }
   const addHealthTo = (place: FlowPlace, seen: HealthCounts): void => {
     if (isSound(seen)) return
@@ -201,9 +196,9 @@ export function createStore(options: StoreOptions): Store {
     begin: (number, source = 0) => open(number, source),
 
     place: (labels, attribution) => new FlowPlace(labels, attribution),
-    addAll: (told) => addAll(told as readonly { place: FlowPlace; counts: FlowCounts }[]),
+    addAll: (found, counts) => addAll(found as readonly FlowPlace[], counts),
     addHealthTo: (place, seen) => addHealthTo(place as FlowPlace, seen),
-    add: ({ labels, attribution, counts }) => addAll([{ place: new FlowPlace(labels, attribution), counts }]),
+    add: ({ labels, attribution, counts }) => addAll([new FlowPlace(labels, attribution)], [counts]),
     addHealth: ({ labels, attribution, health: seen }) => addHealthTo(new FlowPlace(labels, attribution), seen),
 
     hold(key, counts) {
@@ -228,7 +223,7 @@ export function createStore(options: StoreOptions): Store {
       const kept = waiting.release(key)
       if (kept === undefined || named === undefined) return
       const place = new FlowPlace(named.labels, named.attribution)
-      addAll([{ place, counts: kept.counts }])
+      addAll([place], [kept.counts])
       addHealthTo(place, kept.health)
     },
 

@@ -4,6 +4,7 @@ import type { SeriesColumn, SeriesRow, SeriesTable } from '../model.ts'
 import type { LabelSet } from './labels.ts'
 import type { Ledger } from './ledger.ts'
 import type { Numbers, Slot } from './numbers.ts'
+import { Pile } from './pile.ts'
 import type { Pods } from './pods.ts'
 import type { Row } from './row.ts'
 import { Versions } from './versions.ts'
@@ -21,14 +22,14 @@ export abstract class Table {
   readonly #pods: Pods
   readonly #byKey = new Map<string, Row>()
   /** Rows that moved since the last sweep, once each. */
-  #moving: Row[] = []
+  readonly #moving = new Pile<Row>()
   /** No row that stands still has done so since before, ms of the store's clock: until then a sweep need not look at them. */
   #stillSinceMs = Number.POSITIVE_INFINITY
   readonly #versions: Versions
   /** What was published last. */
   #published: SeriesTable
   /** Rows that differ from it, once each. */
-  #stale: Row[] = []
+  readonly #stale = new Pile<Row>()
   /** Rows left it, or begin at another time: what it lists is of no use to the next. */
   #unlisted = false
   /** No row starts later, ms since the epoch. */
@@ -89,7 +90,7 @@ export abstract class Table {
     this.#outdate(row)
     if (row.moved) return
     row.moved = true
-    this.#moving.push(row)
+    this.#moving.put(row)
   }
 
   /** Its numbers changed while it stood still: it may be one that need not stay any more. */
@@ -103,8 +104,7 @@ export abstract class Table {
    * `nowMs` is of the monotonic clock.
    */
   sweep(nowMs: number, idleMs: number): readonly Row[] {
-    const moving = this.#moving
-    this.#moving = []
+    const moving = this.#moving.take()
     for (let index = 0; index < moving.length; index++) {
       const row = moving[index] as Row
       if (!row.gone) this.numbers.setMoved(row.slot, nowMs)
@@ -148,8 +148,7 @@ export abstract class Table {
 
   /** Those that have not left. */
   #takeStale(): readonly Row[] {
-    const stale = this.#stale
-    this.#stale = []
+    const stale = this.#stale.take()
     let someLeft = false
     for (let index = 0; index < stale.length; index++) {
       const row = stale[index] as Row
@@ -193,7 +192,7 @@ export abstract class Table {
   #outdate(row: Row): void {
     if (row.stale) return
     row.stale = true
-    this.#stale.push(row)
+    this.#stale.put(row)
   }
 
   #enter(series: SeriesRow, slot: Slot, lines: number, moved: boolean): Row {
@@ -207,8 +206,8 @@ export abstract class Table {
     const row: Row = { slot, gone: false, moved, stale: true, tcp, place: 0, series, key, family, pod, catchAll, lines }
     this.#byKey.set(key, row)
     this.rows.push(row)
-    this.#stale.push(row)
-    if (moved) this.#moving.push(row)
+    this.#stale.put(row)
+    if (moved) this.#moving.put(row)
     else this.#stillSinceMs = Math.min(this.#stillSinceMs, this.numbers.moved(slot))
     this.#lastStartMs = Math.max(this.#lastStartMs, series.startMs)
     return row

@@ -34,12 +34,14 @@ export class Versions {
     if (this.#held > rows) this.#settle()
     this.#grow(rows * this.#width)
     const next = new LazyVersion(this.#live, rows * this.#width)
-    this.#latest?.precede(next, changed, this.#width)
+    const change = this.#latest?.precede(next, changed.length, this.#width)
     this.#latest = next
     const { numbers } = this.#live
     for (let index = 0; index < changed.length; index++) {
       const row = changed[index] as T
-      write(row, numbers, row.place * this.#width)
+      const start = row.place * this.#width
+      change?.keep(numbers, start)
+      write(row, numbers, start)
     }
     return next
   }
@@ -80,19 +82,49 @@ interface Live {
   numbers: Float64Array<ArrayBuffer>
 }
 
-interface Change {
+/** What the next version makes of one. */
+class Change {
   readonly next: LazyVersion
-  /** Where numbers were overwritten, `width` from each of these on, and what they were. */
-  readonly starts: Uint32Array
-  readonly width: number
-  readonly before: Float64Array
+  readonly #width: number
+  /** Numbers of the version that is changed. */
+  readonly #length: number
+  /** Where numbers are overwritten, `width` from each of these on, and what they were. */
+  readonly #starts: Uint32Array
+  readonly #before: Float64Array
+  #count = 0
+
+  /** `rows`: changed at most. */
+  constructor(next: LazyVersion, length: number, rows: number, width: number) {
+    this.next = next
+    this.#width = width
+    this.#length = length
+    this.#starts = new Uint32Array(rows)
+    this.#before = new Float64Array(rows * width)
+  }
+
+  /** Before they are overwritten. What is beyond the end is new. */
+  keep(numbers: Float64Array, start: number): void {
+    if (start >= this.#length) return
+    const at = this.#count * this.#width
+    for (let column = 0; column < this.#width; column++) this.#before[at + column] = numbers[start + column] as number
+    this.#starts[this.#count++] = start
+  }
+
+  /** What is beyond the end came later. */
+  takeBack(numbers: Float64Array): void {
+    for (let index = 0; index < this.#count; index++) {
+      const start = this.#starts[index] as number
+      if (start >= numbers.length) continue
+      const at = index * this.#width
+      for (let column = 0; column < this.#width; column++) numbers[start + column] = this.#before[at + column] as number
+    }
+  }
 }
 
 class LazyVersion implements Version {
   readonly #live: Live
   readonly #length: number
   #copy: Float64Array<ArrayBuffer> | undefined
-  /** What the next version made of it. */
   #change: Change | undefined
 
   constructor(live: Live, length: number) {
@@ -100,20 +132,10 @@ class LazyVersion implements Version {
     this.#length = length
   }
 
-  /** To be called before the change is made. */
-  precede(next: LazyVersion, changed: readonly Placed[], width: number): void {
-    if (this.#copy !== undefined) return
-    const starts = new Uint32Array(changed.length)
-    const before = new Float64Array(changed.length * width)
-    const { numbers } = this.#live
-    let count = 0
-    for (let index = 0; index < changed.length; index++) {
-      const start = (changed[index] as Placed).place * width
-      if (start >= this.#length) continue
-      for (let column = 0; column < width; column++) before[count * width + column] = numbers[start + column] as number
-      starts[count++] = start
-    }
-    this.#change = { next, starts: starts.subarray(0, count), width, before }
+  /** What the next version changes is to be kept there; undefined where nobody needs it any more. */
+  precede(next: LazyVersion, rows: number, width: number): Change | undefined {
+    if (this.#copy === undefined) this.#change = new Change(next, this.#length, rows, width)
+    return this.#change
   }
 
   values(): Float64Array<ArrayBuffer> {
@@ -125,17 +147,8 @@ class LazyVersion implements Version {
       last = change.next
     }
     this.#copy = (last.#copy ?? this.#live.numbers).slice(0, this.#length)
-    for (const change of changes.reverse()) takeBack(this.#copy, change)
+    for (const change of changes.reverse()) change.takeBack(this.#copy)
     this.#change = undefined
     return this.#copy
-  }
-}
-
-/** What is beyond the end came later. */
-function takeBack(numbers: Float64Array, { starts, width, before }: Change): void {
-  for (let index = 0; index < starts.length; index++) {
-    const start = starts[index] as number
-    if (start >= numbers.length) continue
-    for (let column = 0; column < width; column++) numbers[start + column] = before[index * width + column] as number
   }
 }

@@ -156,18 +156,25 @@ export async function collect(store: Store, history: History, index: number): Pr
   if (attempt > 0) {
     store.begin(index + 1, source)
     gap.add(7)
-    store.addAll(flows.slice(0, attempt).map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
+    addAll(store, flows.slice(0, attempt))
     for (const seen of health.slice(0, attempt)) store.addHealthTo(placeIn(store, seen), seen.health)
     wait(store, waits.slice(0, attempt), index)
   }
   store.begin(index + 1, source)
   gap.add(0.25)
-  store.addAll(flows.map((flow) => ({ place: placeIn(store, flow), counts: flow.counts })))
+  addAll(store, flows)
   for (const seen of health) store.addHealthTo(placeIn(store, seen), seen.health)
   wait(store, waits, index)
   await store.commit(1000 + index)
   store.emptied()
   return store.snapshot(1000 + index)
+}
+
+function addAll(store: Store, flows: readonly ResolvedFlow[]): void {
+  store.addAll(
+    flows.map((flow) => placeIn(store, flow)),
+    flows.map(({ counts }) => counts),
+  )
 }
 
 const places = new WeakMap<Store, Map<FlowLabels, Map<Attribution, Place>>>()

@@ -2,12 +2,12 @@
 // seconds; what is another node's is left out. Counts nothing, names nothing itself.
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '../../log.ts'
-import type { Flow, FlowHealth, KeyNote } from '../../model.ts'
+import type { Flow, FlowCounts, FlowHealth, KeyNote } from '../../model.ts'
 import type { CgroupIndex } from '../../resolve/cgroup-index.ts'
 import type { CgroupIdentity } from '../../resolve/cgroup-path.ts'
 import type { Named, Resolver } from '../../resolve/flows.ts'
 import type { KubernetesNames } from '../../resolve/kubernetes/names.ts'
-import type { Place, PlacedFlow, Store } from '../../store/store.ts'
+import type { Place, Store } from '../../store/store.ts'
 import { MetCgroups } from './met-cgroups.ts'
 
 /** As the contract promises. */
@@ -130,17 +130,23 @@ export function createNaming({ cgroups, names, resolver, store, log, nowMs }: Na
   return {
     async take(flows) {
       await ensure(flows)
-      const placed: PlacedFlow[] = []
+      const places = new Array<Place>(flows.length)
+      const counts = new Array<FlowCounts>(flows.length)
+      let placed = 0
       for (const flow of flows) {
         const where = recall(flow.note) ?? find(flow)
         if (where === ELSEWHERE) continue
-        if (where !== undefined) placed.push({ place: where, counts: flow.counts })
-        else if (!store.hold(flow.key, flow.counts)) {
+        if (where !== undefined) {
+          places[placed] = where
+          counts[placed++] = flow.counts
+        } else if (!store.hold(flow.key, flow.counts)) {
           refuse()
           store.add({ ...resolver.name(flow.key), counts: flow.counts })
         }
       }
-      store.addAll(placed)
+      places.length = placed
+      counts.length = placed
+      store.addAll(places, counts)
     },
 
     async takeHealth(seen) {
