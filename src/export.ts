@@ -1,5 +1,5 @@
 // The exporter: wires the stages, owns start and stop. Counts nothing itself.
-import { collectEvery, withinLimit } from './commands/export/background.ts'
+import { collectEvery, nowAndThen, withinLimit } from './commands/export/background.ts'
 import { type FollowedCluster, followCluster } from './commands/export/cluster.ts'
 import { createCollection } from './commands/export/collection.ts'
 import { type Devices, openDevices } from './commands/export/devices.ts'
@@ -16,7 +16,7 @@ import type { Config } from './config.ts'
 import { openCrypt } from './kernel/crypt.ts'
 import { leaveAtOnce } from './kernel/leave.ts'
 import { libbpfVersion, setLibbpfLog } from './kernel/libbpf.ts'
-import { returnBigBuffers } from './kernel/malloc.ts'
+import { giveBackFreed, returnBigBuffers } from './kernel/malloc.ts'
 import type { PinDirectory } from './kernel/pins.ts'
 import { widenPool } from './kernel/pool.ts'
 import { createLogger, type Logger } from './log.ts'
@@ -33,6 +33,8 @@ import { VERSION } from './version.ts'
 
 /** Of libuv's pool; half of them for calls to GPUs, which may hang for good. */
 const POOL_THREADS = 8
+/** What collections and scrapes free lies between what they keep. */
+const GIVE_BACK_MS = 30_000
 
 /** Runs until SIGTERM or SIGINT, then lets everything go and ends the process with 0. Throws Orb8Error where it cannot start. */
 export async function runExporter(config: Config, warnings: readonly string[], world: World = {}): Promise<void> {
@@ -143,6 +145,7 @@ async function start(config: Config, log: Logger, undo: (() => Promise<void> | v
     }),
   )
   undo.push(collectEvery(config.collectIntervalMs, rounds))
+  undo.push(nowAndThen(GIVE_BACK_MS, giveBackFreed))
   const { join } = rounds
   // What was counted since the last collection goes out with the last export.
   if (otlp !== undefined) undo.push(() => withinLimit(join()))

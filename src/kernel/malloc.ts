@@ -1,9 +1,13 @@
 // Keeps glibc from hoarding what big buffers leave behind. Knows mallopt; nothing of who allocates.
 import koffi from 'koffi'
+import { type CFunction, inThread } from './libbpf.ts'
 
 const M_MMAP_THRESHOLD = -3
+const M_ARENA_MAX = -8
 /** Where glibc itself begins. */
 const BYTES = 128 * 1024
+/** The main thread's, and one for the pool. */
+const ARENAS = 2
 
 /**
  * Buffers from this size on come from the system and go back to it when freed. Left alone, glibc raises the bound to the size of
@@ -13,7 +17,7 @@ const BYTES = 128 * 1024
 export function returnBigBuffers(): boolean {
   try {
     const mallopt = koffi.load(null).func('int mallopt(int parameter, int value)')
-    return mallopt(M_MMAP_THRESHOLD, BYTES) === 1
+    return mallopt(M_MMAP_THRESHOLD, BYTES) === 1 && mallopt(M_ARENA_MAX, ARENAS) === 1
   } catch {
     return false
   }
@@ -21,12 +25,14 @@ export function returnBigBuffers(): boolean {
 
 /**
  * Gives what was freed and lies between what is still used back to the system, which glibc by itself never does: 12 MiB after a list
- * of 10,000 pods, in less than a millisecond. True where there was any, and the C library can.
+ * of 10,000 pods. In a thread: it takes some milliseconds. True where there was any, and the C library can.
  */
-export function giveBackFreed(): boolean {
+export async function giveBackFreed(): Promise<boolean> {
+  let trim: CFunction
   try {
-    return koffi.load(null).func('int malloc_trim(size_t pad)')(0) === 1
+    trim = koffi.load(null).func('int malloc_trim(size_t pad)') as CFunction
   } catch {
     return false
   }
+  return (await inThread(trim, 0)) === 1
 }

@@ -3,7 +3,7 @@
 /**
  * Names of workloads that have gone keep their rows in memory. A tenth of a millisecond brings back what was forgotten too early.
  */
-const IDLE_MS = 60_000
+const IDLE_MS = 30_000
 
 export interface BoundedCacheOptions {
   /** What was not asked for in so long goes, in twice as long at the latest, where anything is put in meanwhile. */

@@ -4,11 +4,8 @@ import { Orb8Error } from '../errors.ts'
 import { type CgroupIdentity, identifyCgroup } from './cgroup-path.ts'
 import { CgroupTree } from './cgroup-tree.ts'
 import { CgroupWatches } from './cgroup-watches.ts'
+import { GoneCgroups } from './gone-cgroups.ts'
 
-/** Sockets outlive the directory of their cgroup. */
-const KEEP_GONE_MS = 600_000
-/** 100 short jobs a second for ten minutes; 200 B each. */
-const MAX_GONE = 65_536
 /** Ids that no directory has: each would cost a rescan again once forgotten. */
 const MAX_DEAD = 65_536
 /** inotify drops events when its queue is full and nobody is told. */
@@ -31,7 +28,7 @@ export interface CgroupCounts {
   readonly watches: number
   /** Ids still named after their directory went. */
   readonly gone: number
-  /** Of those, forgotten before their ten minutes were over because there were too many. */
+  /** Forgotten before their ten minutes were over because there were too many. */
   readonly forgotten: number
   /** Ids asked for that no directory has. */
   readonly dead: number
@@ -43,7 +40,6 @@ export interface CgroupCounts {
 interface Entry {
   readonly path: string
   identity: CgroupIdentity | undefined
-  goneMs: number
 }
 
 /** Reads the whole mount, then follows it until closed. Throws Orb8Error where the root cannot be read. */
@@ -56,16 +52,13 @@ export async function openCgroupIndex(root: string, options: CgroupIndexOptions 
 }
 
 export class CgroupIndex {
-  readonly #nowMs: () => number
-  readonly #maxGone: number
   readonly #reconcileMs: number
   readonly #rescanMs: number
   readonly #watches: CgroupWatches
   readonly #tree: CgroupTree
   readonly #live = new Map<bigint, Entry>()
-  readonly #gone = new Map<bigint, Entry>()
+  readonly #gone: GoneCgroups
   readonly #dead = new Set<bigint>()
-  #forgotten = 0
   #scans = 0
   #scanning: Promise<void> = Promise.resolve()
   #nextScan: Promise<void> | undefined
@@ -73,8 +66,7 @@ export class CgroupIndex {
   #closed = false
 
   constructor(root: string, options: CgroupIndexOptions) {
-    this.#nowMs = options.nowMs ?? (() => performance.now())
-    this.#maxGone = options.maxGone ?? MAX_GONE
+    this.#gone = new GoneCgroups({ nowMs: options.nowMs ?? (() => performance.now()), most: options.maxGone })
     this.#reconcileMs = options.reconcileMs ?? RECONCILE_MS
     this.#rescanMs = options.rescanMs ?? RESCAN_MS
     this.#watches = new CgroupWatches(options)
@@ -85,17 +77,17 @@ export class CgroupIndex {
     })
   }
 
-  /** The same object for the same cgroup, as long as it is known. */
+  /** The same object for the same cgroup, as long as its directory is there and a minute longer. */
   lookup(id: bigint): CgroupIdentity | undefined {
-    const entry = this.#live.get(id) ?? this.#gone.get(id)
-    if (entry === undefined) return undefined
+    const entry = this.#live.get(id)
+    if (entry === undefined) return this.#gone.lookup(id)
     entry.identity ??= identifyCgroup(entry.path)
     return entry.identity
   }
 
   /** To be called before the flows of a collection are resolved: looks once for ids that are new to us, and lets old ones go. */
   async ensure(ids: Iterable<bigint>): Promise<void> {
-    this.#letGo()
+    this.#gone.letGo()
     const asked = new Set<bigint>()
     for (const id of ids) if (this.#isNew(id)) asked.add(id)
     if (asked.size === 0) return
@@ -125,7 +117,7 @@ export class CgroupIndex {
       directories: this.#tree.size,
       watches: this.#watches.count,
       gone: this.#gone.size,
-      forgotten: this.#forgotten,
+      forgotten: this.#gone.forgotten,
       dead: this.#dead.size,
       scans: this.#scans,
       overlooked: this.#tree.overlooked,
@@ -146,7 +138,7 @@ export class CgroupIndex {
     this.#scans++
     this.#watches.retry()
     await this.#tree.scan()
-    this.#letGo()
+    this.#gone.letGo()
     if (this.#closed) return
     this.#timer = setTimeout(() => void this.rescan(), this.#watches.full ? this.#rescanMs : this.#reconcileMs).unref()
   }
@@ -158,29 +150,14 @@ export class CgroupIndex {
   #appeared(id: bigint, path: string): void {
     this.#dead.delete(id)
     this.#gone.delete(id)
-    this.#live.set(id, { path, identity: undefined, goneMs: 0 })
+    this.#live.set(id, { path, identity: undefined })
   }
 
   #vanished(id: bigint): void {
     const entry = this.#live.get(id)
     if (entry === undefined) return
     this.#live.delete(id)
-    entry.goneMs = this.#nowMs()
-    this.#gone.set(id, entry)
-    if (this.#gone.size <= this.#maxGone) return
-    for (const [oldest] of this.#gone) {
-      this.#gone.delete(oldest)
-      this.#forgotten++
-      break
-    }
-  }
-
-  #letGo(): void {
-    const before = this.#nowMs() - KEEP_GONE_MS
-    for (const [id, entry] of this.#gone) {
-      if (entry.goneMs > before) return
-      this.#gone.delete(id)
-    }
+    this.#gone.add(id, entry.path, entry.identity)
   }
 
   #bury(id: bigint): void {

@@ -33,6 +33,6 @@ t.test('what was freed between buffers still held goes back to the system', asyn
   const held = small.filter((_, index) => index % 64 === 0)
   for (const [index, buffer] of small.entries()) if (index % 64 !== 0) buffer.transfer(0)
   const before = resident()
-  t.equal(giveBackFreed(), true)
+  t.equal(await giveBackFreed(), true)
   t.ok(before - resident() > 40 * 1024 * 1024, `${before - resident()} bytes of 63 MiB with ${held.length} buffers held`)
 })

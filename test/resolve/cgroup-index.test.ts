@@ -120,7 +120,7 @@ t.test('a burst of 200, half of them gone at once', async (t) => {
   t.ok(standing.every((id) => index.lookup(id) !== undefined))
 })
 
-t.test('a cgroup that is gone stays named for ten minutes, by the same object', async (t) => {
+t.test('a cgroup that is gone stays named for ten minutes after it was asked for, by the same object for one', async (t) => {
   let nowMs = 1_000_000
   const { open, make, remove } = await world(t, { nowMs: () => nowMs })
   const id = make('job.service')
@@ -128,10 +128,17 @@ t.test('a cgroup that is gone stays named for ten minutes, by the same object', 
   const named = index.lookup(id)
   remove('job.service')
   await until('it is seen to go', () => index.counts().gone === 1)
-  nowMs += 599_999
+  t.equal(index.lookup(id), named)
+  nowMs += 59_999
   await index.ensure([id])
   t.equal(index.lookup(id), named)
-  nowMs += 1
+  nowMs += 540_001
+  await index.ensure([id])
+  t.same(index.lookup(id), named)
+  nowMs += 600_000
+  await index.ensure([])
+  t.match(index.counts(), { gone: 1 })
+  nowMs += 60_001
   await index.ensure([])
   t.equal(index.lookup(id), undefined)
   t.match(index.counts(), { gone: 0, forgotten: 0 })

@@ -297,5 +297,8 @@ t.test("a real cgroup's flows keep their labels object over its end", async (t) 
   t.equal(resolver.name(key).labels, before)
   nowMs += 600_000
   await cgroups.ensure([cgroup])
+  t.equal(resolver.name(key).labels, before, 'also where it is read anew')
+  nowMs += 660_001
+  await cgroups.ensure([cgroup])
   t.match(resolver.name(key), { attribution: 'none', labels: { workload: '' } })
 })

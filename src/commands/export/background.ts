@@ -18,6 +18,14 @@ export function collectEvery(intervalMs: number, rounds: Pick<Rounds<unknown>, '
   }
 }
 
+/** Does so now and then until it is ended: what it answers, or whether it fails, is nobody's concern. */
+export function nowAndThen(intervalMs: number, deed: () => Promise<unknown>): () => void {
+  const timer = setInterval(() => {
+    deed().catch(() => undefined)
+  }, intervalMs).unref()
+  return () => clearInterval(timer)
+}
+
 /** Resolves when the collection has ended, however, or has taken too long. */
 export async function withinLimit(collection: Promise<unknown>): Promise<void> {
   const limit = new Promise((resolve) => setTimeout(resolve, LAST_COLLECTION_MS).unref())

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { collectEvery, withinLimit } from '../../../src/commands/export/background.ts'
+import { collectEvery, nowAndThen, withinLimit } from '../../../src/commands/export/background.ts'
 
 t.test('a collection at once, then one each interval, until the end, which waits for the last', async (t) => {
   let begun = 0
@@ -26,4 +26,16 @@ t.test('one that fails ends nothing, and its end is waited for as well', async (
   await end()
   await withinLimit(Promise.reject(new Error('no')))
   t.pass('nothing was thrown')
+})
+
+t.test('what is done now and then goes on after a failure, and ends when it is told to', async (t) => {
+  let done = 0
+  const end = nowAndThen(5, async () => {
+    if (++done === 2) throw new Error('once')
+  })
+  while (done < 4) await new Promise((resolve) => setTimeout(resolve, 1))
+  end()
+  const last = done
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(done, last)
 })
