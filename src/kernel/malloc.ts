@@ -28,11 +28,17 @@ export function returnBigBuffers(): boolean {
  * of 10,000 pods. In a thread: it takes some milliseconds. True where there was any, and the C library can.
  */
 export async function giveBackFreed(): Promise<boolean> {
-  let trim: CFunction
+  trim ??= findTrim()
+  return trim !== 'none' && (await inThread(trim, 0)) === 1
+}
+
+/** Looked up once: each time would stay in memory. */
+let trim: CFunction | 'none' | undefined
+
+function findTrim(): CFunction | 'none' {
   try {
-    trim = koffi.load(null).func('int malloc_trim(size_t pad)') as CFunction
+    return koffi.load(null).func('int malloc_trim(size_t pad)') as CFunction
   } catch {
-    return false
+    return 'none'
   }
-  return (await inThread(trim, 0)) === 1
 }
