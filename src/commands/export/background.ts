@@ -18,7 +18,7 @@ export function collectEvery(intervalMs: number, rounds: Pick<Rounds<unknown>, '
   }
 }
 
-/** Does so now and then until it is ended: what it answers, or whether it fails, is nobody's concern. */
+/** Does so now and then until it is ended; whether it fails is nobody's concern. */
 export function nowAndThen(intervalMs: number, deed: () => Promise<unknown>): () => void {
   const timer = setInterval(() => {
     deed().catch(() => undefined)
