@@ -5,7 +5,7 @@ import { type CgroupIdentity, identifyCgroup } from './cgroup-path.ts'
 const KEEP_MS = 600_000
 /** Together they come to be no more than a path each, and go. */
 const GENERATION_MS = 60_000
-/** 100 short jobs a second for ten minutes; 150 B each. */
+/** 100 short jobs a second for ten minutes; 100 B each, a pod's container 260 B. */
 const MOST = 65_536
 
 export interface GoneCgroupsOptions {
