@@ -168,8 +168,9 @@ int BPF_PROG(orb8_tcp_state, struct sock *sk, int before, int after)
 
 /* The same changes once more, for connections that began in our time. Since 6.1 a tracepoint's program is skipped where it would
  * run inside itself: an interrupt lands in it while a process connects or closes, and the softirq that follows changes another
- * socket's state. Some guests' kernels run no tracing program at all while certain tasks are interrupted. Programs of cgroups know
- * no such gaps, but only sockets that asked for it, and an answer to each: 1 and an untouched reply leave TCP as it is. */
+ * socket's state. A guest's kernel may run no tracing program while certain tasks are interrupted. Programs of cgroups know no
+ * such gaps, save in those tasks' own name; but only sockets that asked for it, and an answer to each: 1 and an untouched reply
+ * leave TCP as it is. See docs/decisions/0002. */
 SEC("sockops")
 int orb8_tcp_events(struct bpf_sock_ops *ctx)
 {
