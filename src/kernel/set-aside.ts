@@ -16,11 +16,14 @@ const TAG = tagOf(LAYOUT_HASH)
 /** The kernel's name of a held map that was copied into this build's layout. */
 export const COPIED_HERE = COPIED + TAG
 
-/** Keeps what a build with another layout counted and watched. Without `about` nobody takes the rest for his own. */
+/**
+ * Keeps what a build with another layout counted and watched. Ended in between, the next start finds `about` and goes on: what there
+ * is without it is nobody's, but for what has been set aside.
+ */
 export function setAside(pins: PinDirectory, layout: string): void {
-  pins.remove('about')
   hold(pins, layout)
   pins.rename(pinName('connections'), OLD_CONNECTIONS + tagOf(layout))
+  pins.remove('about')
 }
 
 /** Keeps flow maps of another size or layout until they have been read. */

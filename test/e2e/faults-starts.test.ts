@@ -22,10 +22,13 @@ const OTHER_LAYOUT: readonly Change[] = [
 /** Of the calls that a start makes, these are tried: the last ones all, since by then much is there. */
 const TRIED = 12
 const LAST = 4
+/** In which a start sets aside what has another layout, pin by pin: tried all. */
+const FIRST = 16
 
-function instants(calls: number): number[] {
-  const spread = Array.from({ length: TRIED }, (_, index) => 1 + Math.floor(((index + Math.random()) * (calls - LAST)) / TRIED))
-  return [...spread, ...Array.from({ length: LAST }, (_, index) => calls - index)]
+function instants(calls: number, first = 0): number[] {
+  const room = calls - LAST - first
+  const spread = Array.from({ length: TRIED }, (_, index) => first + 1 + Math.floor(((index + Math.random()) * room) / TRIED))
+  return [...Array.from({ length: first }, (_, index) => index + 1), ...spread, ...Array.from({ length: LAST }, (_, index) => calls - index)]
 }
 
 /** Two agents with a connection that stays open through everything, and what it did. */
@@ -122,7 +125,7 @@ t.test(
     const calls = faults.seen
     await reads(t, upgraded, adopted(0), 'told again')
     await upgraded.die()
-    for (const nth of instants(calls)) {
+    for (const nth of instants(calls, FIRST)) {
       const first = await site.exporter({ args })
       await send(5)
       await reads(t, first, adopted(5), 'back')
