@@ -28,7 +28,11 @@ const FIRST = 16
 function instants(calls: number, first = 0): number[] {
   const room = calls - LAST - first
   const spread = Array.from({ length: TRIED }, (_, index) => first + 1 + Math.floor(((index + Math.random()) * room) / TRIED))
-  return [...Array.from({ length: first }, (_, index) => index + 1), ...spread, ...Array.from({ length: LAST }, (_, index) => calls - index)]
+  return [
+    ...Array.from({ length: first }, (_, index) => index + 1),
+    ...spread,
+    ...Array.from({ length: LAST }, (_, index) => calls - index),
+  ]
 }
 
 /** Two agents with a connection that stays open through everything, and what it did. */
