@@ -30,7 +30,7 @@ static int *held;
 static uint64_t deadline;
 
 /* Ends the stream in this process's own name. close() alone ends it only where nobody else holds the file: a reader of
- * /proc/PID/fd does for a moment, and it ends in that one's name then, which some kernels hide from programs: see
+ * /proc/PID/fdinfo does for a moment, and it ends in that one's name then, which some kernels hide from programs: see
  * docs/decisions/0002. A reset comes of close() alone. */
 static void hang_up(int fd)
 {
